@@ -1,0 +1,26 @@
+/* The effects ledger: an outside effect happens once, whatever is retried.
+ *
+ * ledger_begin() records the intent durably under a key of (run seed, tool, canonical arguments)
+ * before the tool runs; ledger_end() its result. A second begin of a done effect returns the
+ * recorded result instead. An effect found "intended" was interrupted: it is run again with the same
+ * idempotency key, which the provider honours. All calls yield.
+ */
+#ifndef AGENT_LEDGER_H
+#define AGENT_LEDGER_H
+
+#include "agent/tool.h"
+#include "store/store.h"
+
+enum { LEDGER_REUSED = 1 /* done before: the result is given back */ };
+
+struct ledger_entry {
+    struct effect_row row;
+};
+
+MUST_CHECK int ledger_begin(struct store *store, const struct env *env, struct str workspace_id,
+    struct str run_id, struct str seed, const char *tool, const struct json *args,
+    struct arena *arena, struct ledger_entry *ret_entry, struct tool_result *ret_result);
+MUST_CHECK int ledger_end(struct store *store, const struct env *env, struct ledger_entry *entry,
+    int outcome, const struct tool_result *result, struct arena *arena);
+
+#endif

@@ -1,0 +1,83 @@
+/* A run: one answer to one state of a chat. Append-only event log, one arena, one deadline.
+ *
+ * run_chat() journals its input durably (session, messages, run) before anything else, decides
+ * whether to speak, calls the model with the tools until it answers or a budget ends it, each
+ * outside effect through the effects ledger, and commits answer and events before it returns 0:
+ * what it returned survives a crash. A run found "running" after a restart is marked
+ * "interrupted"; a repeated request (same idempotency key) continues on the ledger's results.
+ */
+#ifndef AGENT_RUN_H
+#define AGENT_RUN_H
+
+#include "agent/event.h"
+#include "agent/tool.h"
+#include "model/model.h"
+#include "store/store.h"
+
+/* What runs need; made by the host, shared by all loops, immutable. */
+struct agent_house {
+    const struct env *env;
+    const struct config *config;
+    struct store *store;
+    struct model *const *models; /* the configured one and its fallbacks, in order */
+    size_t model_count;
+    const struct tool *const *tools;
+    size_t tool_count;
+    struct tool_services *services;
+};
+
+struct run_request {
+    struct str workspace_id;
+    struct str key_id;        /* who asks */
+    struct str session_id;    /* empty: a new session */
+    struct str channel;       /* "api" */
+    struct str idempotency_key; /* empty: none; the seed of the run's effect keys */
+    struct transcript chat;
+    struct str system_prompt; /* added to the instructions; may be empty */
+    struct str agent;         /* empty: default */
+    struct str model;         /* "builtin" or a configured spec; empty: default */
+    struct str model_api_key; /* caller's own; never stored or logged */
+    struct str time_zone;     /* IANA; empty: setting time-zone */
+    struct str metadata;      /* JSON object, kept with the run; may be empty */
+    bool must_reply;
+    run_sink *sink;           /* may be NULL */
+    void *sink_ctx;
+};
+
+struct run_action {
+    struct str tool, status /* done, failed, reused */, summary;
+};
+
+struct run_result {
+    struct str session_id, run_id;
+    bool spoke;
+    struct str reply;  /* empty when silent */
+    struct str reason; /* why silent, or what stopped it; may be empty */
+    struct str agent, model;
+    const struct tool_citation *citations;
+    size_t citation_count;
+    const struct run_action *actions;
+    size_t action_count;
+    const struct str *events; /* JSON of calendar events made */
+    size_t event_count;
+    struct model_usage usage;
+    int64_t model_calls, tool_calls;
+    int64_t latency_ms;
+};
+
+/* 0 (silence included); ERR_INVALID (field: session_id, model, agent, time_zone), ERR_NOT_FOUND
+ * (session), ERR_BUDGET, ERR_TIMEOUT, ERR_UNAVAILABLE (model down and no fallback; with
+ * retry_after), ERR_CANCELLED, store errors. A run that fails after it was journaled is stored as
+ * failed, and ret_result has its ids. Yields. */
+MUST_CHECK int run_chat(const struct agent_house *house, const struct run_request *request,
+    struct arena *arena, struct run_result *ret_result);
+
+/* The object that POST /api/chat answers with and run.completed carries. */
+void run_result_write(struct json_writer *w, const struct run_result *result);
+
+/* Runs left "running" by a process that died become "interrupted". Once at start, per workspace.
+ * Returns how many through ret_count. Yields. */
+MUST_CHECK int run_recover(const struct agent_house *house, struct str workspace_id,
+    size_t *ret_count);
+
+#endif

@@ -1,0 +1,1 @@
+#include "agent/speak.h"

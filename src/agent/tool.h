@@ -1,0 +1,63 @@
+/* What a tool is. Implementations are in tools/, one file and one line in src/catalog.def each;
+ * agents never include them.
+ */
+#ifndef AGENT_TOOL_H
+#define AGENT_TOOL_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "text/transcript.h"
+
+struct store;
+struct tool_services; /* what the host gives to tools: calendar, search, …; see tools/services.h */
+
+enum tool_effect {
+    TOOL_PURE,  /* computes from its arguments and the chat */
+    TOOL_READ,  /* reads the outside or the store */
+    TOOL_WRITE, /* changes something outside the run: goes through the effects ledger */
+};
+
+struct tool_call {
+    struct arena *arena;       /* the run's */
+    const struct env *env;
+    struct store *store;
+    struct tool_services *services;
+    struct str workspace_id, session_id, run_id;
+    struct str time_zone;      /* IANA, of the request */
+    struct str agent_name;
+    int64_t now_ms;            /* of the run's start: a replay sees the same */
+    const struct transcript *chat; /* what the run was given, history included */
+    struct str idempotency_key; /* TOOL_WRITE: stable over retries of this call */
+    const struct json *args;    /* checked against parameters */
+};
+
+struct tool_citation {
+    struct str url, title, quote;
+};
+
+struct tool_result {
+    struct str content; /* JSON or text given back to the model */
+    struct str summary; /* one line for people: actions[].summary */
+    struct str event;   /* JSON of a calendar event made or changed; may be empty */
+    const struct tool_citation *citations;
+    size_t citation_count;
+};
+
+struct tool {
+    const char *name;        /* [a-z_]+ */
+    const char *description; /* for the model: when to use it, in two sentences */
+    const char *parameters;  /* JSON Schema: object with properties, required, additionalProperties */
+    enum tool_effect effect;
+    int64_t timeout_ms;      /* 0: 30 s */
+    /* 0, or ERR_*: ERR_INVALID goes back to the model once (with the message), others are told to
+     * it as a failure. Yields. */
+    int (*run)(const struct tool_call *call, struct tool_result *ret_result);
+};
+
+/* Check args against the subset of JSON Schema that tools use: type, properties, required,
+ * additionalProperties false, enum, items, minLength, maxLength, minimum, maximum, minItems,
+ * maxItems. 0 or ERR_INVALID with field. */
+MUST_CHECK int tool_check_args(const struct tool *tool, const struct json *args);
+
+#endif

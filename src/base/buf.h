@@ -1,0 +1,44 @@
+/* A growable byte buffer, on the heap or in an arena.
+ *
+ * The bytes are always followed by a NUL that does not count, so buf->ptr is a C string once
+ * anything was added. Nothing here yields or fails: memory that cannot be had ends the process.
+ *
+ * Ownership: a heap buffer is freed by buf_deinit(); an arena buffer lives as long as its arena
+ * (buf_deinit() is then allowed and does nothing).
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include "base/str.h"
+
+#include <stdarg.h>
+
+struct buf {
+    char *ptr;
+    size_t len, cap;
+    struct arena *arena; /* NULL: heap */
+};
+
+#define BUF_HEAP ((struct buf){0})
+#define BUF_IN(a) ((struct buf){.arena = (a)})
+
+void buf_deinit(struct buf *buf);
+void buf_clear(struct buf *buf); /* len = 0, memory kept */
+/* Room for extra more bytes; returns where they go. Then raise buf->len by what was written. */
+char *buf_reserve(struct buf *buf, size_t extra);
+void buf_add(struct buf *buf, const void *bytes, size_t len);
+void buf_add_str(struct buf *buf, struct str s);
+void buf_add_cstr(struct buf *buf, const char *s);
+void buf_add_char(struct buf *buf, char c);
+void buf_add_i64(struct buf *buf, int64_t value);
+void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void buf_vprintf(struct buf *buf, const char *fmt, va_list args);
+/* Drop the first count bytes (moves the rest). */
+void buf_consume(struct buf *buf, size_t count);
+
+static inline struct str buf_str(const struct buf *buf)
+{
+    return (struct str){buf->ptr ? buf->ptr : "", buf->len};
+}
+
+#endif

@@ -1,0 +1,1 @@
+#include "calendar/calendar.h"

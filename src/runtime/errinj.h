@@ -1,0 +1,25 @@
+/* Named faults: a test (or THEO_FAULTS in a build with -Dfaults=true) makes a rare path happen.
+ *
+ * In code: `if (errinj("sqlite.commit")) return err_set(ERR_IO, "injected fault");`
+ * "NAME" fires always, "NAME=3" the third time only, "NAME=3+" from the third on; several are
+ * comma-separated. "NAME!kill" ends the process with SIGKILL at that point. Without any fault set
+ * the cost is one load. Modelled on Tarantool's errinj.h.
+ */
+#ifndef RUNTIME_ERRINJ_H
+#define RUNTIME_ERRINJ_H
+
+#include "base/str.h"
+
+extern bool errinj_active_;
+bool errinj_hit_(const char *name);
+
+static inline bool errinj(const char *name)
+{
+    return __builtin_expect(errinj_active_, 0) && errinj_hit_(name);
+}
+
+/* Replace the set of faults; NULL or "" clears it. 0 or ERR_INVALID. Safe before threads start and
+ * from tests. */
+MUST_CHECK int errinj_set(const char *spec);
+
+#endif

@@ -1,0 +1,1 @@
+#include "secure/redact.h"

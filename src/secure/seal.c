@@ -1,0 +1,1 @@
+#include "secure/seal.h"

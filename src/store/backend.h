@@ -1,0 +1,93 @@
+/* What a back end implements; only store/ sees this. Rows here are already sealed.
+ *
+ * A back end is one file with one const struct store_ops and one line in src/catalog.def.
+ */
+#ifndef STORE_BACKEND_H
+#define STORE_BACKEND_H
+
+#include "store/store.h"
+
+enum store_column_type { COLUMN_TEXT, COLUMN_INT, COLUMN_TIME, COLUMN_SEALED };
+
+struct store_column {
+    const char *name;
+    enum store_column_type type;
+    size_t offset; /* in the row struct: a struct str for TEXT and SEALED, int64_t otherwise */
+};
+
+enum store_index_kind { INDEX_LIST, INDEX_UNIQUE, INDEX_GLOBAL };
+
+struct store_index {
+    enum store_index_kind kind;
+    int column; /* index into columns */
+    int order;  /* INDEX_LIST: index into columns; otherwise -1 */
+};
+
+/* columns[0] is workspace_id; BY_ID: [1] id, [2] version; BY_SEQ: [1] the parent, [2] seq. */
+struct store_schema {
+    enum store_entity entity;
+    const char *table;
+    bool by_seq;
+    size_t row_size;
+    const struct store_column *columns;
+    size_t column_count;
+    const struct store_index *indexes;
+    size_t index_count;
+};
+extern const struct store_schema store_schemas[STORE_ENTITY_COUNT];
+
+static inline struct str *row_str(const void *row, const struct store_column *column)
+{
+    return (struct str *)((char *)(uintptr_t)row + column->offset);
+}
+static inline int64_t *row_int(const void *row, const struct store_column *column)
+{
+    return (int64_t *)((char *)(uintptr_t)row + column->offset);
+}
+
+enum store_op_kind { OP_INSERT, OP_PUT, OP_UPDATE, OP_DELETE, OP_DELETE_ALL };
+
+struct store_op {
+    enum store_op_kind kind;
+    enum store_entity entity;
+    const void *row;         /* all but OP_DELETE_ALL */
+    struct str workspace_id; /* OP_DELETE_ALL */
+    int index;               /* OP_DELETE_ALL: LIST number or STORE_CHILDREN */
+    struct str parent;       /* OP_DELETE_ALL */
+};
+
+struct store_backend; /* the back end's own state */
+
+struct store_ops {
+    const char *name;
+    /* url: the whole `store` setting ("sqlite", "postgres://…"). Blocks; outside fibers. */
+    int (*open)(const struct config *config, const char *url, const struct env *env,
+        struct store_backend **ret_backend);
+    void (*close)(struct store_backend *backend);
+    int (*health)(struct store_backend *backend); /* Yields, as all below. */
+    /* All or nothing; durable at 0. STORE_EXISTS, STORE_MISSING, STORE_CONFLICT with batch->failed. */
+    int (*commit)(struct store_backend *backend, struct store_batch *batch);
+    int (*get)(struct store_backend *backend, enum store_entity entity, struct str workspace_id,
+        struct str id, struct arena *arena, void *ret_row);
+    int (*find)(struct store_backend *backend, enum store_entity entity, struct str workspace_id,
+        int index, struct str value, struct arena *arena, void *ret_row);
+    /* limit, bounds and cursor are checked by the front; cursor arrives decoded:
+     * (order value, id) of the last row of the page before, id empty for the first page. */
+    int (*list)(struct store_backend *backend, const struct store_query *query,
+        int64_t after_order, struct str after_id, struct arena *arena, struct store_page *ret_page);
+    /* A small string kept beside the data: schema facts such as the master key's id. Blocks or
+     * yields; called at open. "" when absent. */
+    int (*meta_get)(struct store_backend *backend, const char *name, struct arena *arena,
+        struct str *ret_value);
+    int (*meta_set)(struct store_backend *backend, const char *name, struct str value);
+    void (*stats)(const struct store_backend *backend, struct store_stats *ret_stats);
+};
+
+/* Back ends that the host built in, from src/catalog.def; ends with a NULL. Set before store_open. */
+void store_register(const struct store_ops *const *backends);
+
+/* For tests: a front around any ops, e.g. the trace/fault decorator. */
+int store_open_with(const struct store_ops *ops, const struct config *config, const char *url,
+    const struct env *env, struct sealer *sealer, struct store **ret_store);
+
+#endif

@@ -1,0 +1,27 @@
+/* Extractive digest of a chat: what was said, decided and left open, with speakers. No model.
+ *
+ * Every line quotes or paraphrases by cutting, never invents. Pure, does not yield.
+ */
+#ifndef TEXT_DIGEST_H
+#define TEXT_DIGEST_H
+
+#include "text/transcript.h"
+
+enum digest_kind { DIGEST_POINT, DIGEST_DECISION, DIGEST_ACTION, DIGEST_QUESTION };
+
+struct digest_item {
+    enum digest_kind kind;
+    size_t message; /* index in the transcript */
+    struct str party;
+    struct str text; /* one sentence of that message */
+};
+
+/* The most telling sentences, in order, at most max. Returns how many. skip_party: whose messages
+ * to leave out (Theo's own); may be empty. */
+size_t digest_make(const struct transcript *chat, struct str skip_party, struct arena *arena,
+    struct digest_item *items, size_t max);
+
+/* Is the text a question (mark, or interrogative opening)? */
+bool text_is_question(struct str text);
+
+#endif

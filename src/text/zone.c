@@ -1,0 +1,1 @@
+#include "text/zone.h"
