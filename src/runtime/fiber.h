@@ -35,8 +35,8 @@ struct fiber *fiber_spawn(struct loop *loop, const char *name, void (*fn)(void *
 /* The same, and the handle stays valid until fiber_join(). */
 struct fiber *fiber_spawn_joinable(struct loop *loop, const char *name, void (*fn)(void *arg),
     void *arg);
-/* Wait until the fiber's function has returned. 0, or ERR_CANCELLED if the waiting fiber was
- * cancelled (the handle then still needs a join). Yields. */
+/* Wait until the fiber's function has returned. 0, or ERR_CANCELLED or ERR_TIMEOUT if the waiting
+ * fiber was cancelled or met its own deadline (the handle then still needs a join). Yields. */
 MUST_CHECK int fiber_join(struct fiber *fiber);
 
 struct fiber *fiber_self(void); /* NULL outside fibers */
@@ -57,8 +57,8 @@ void fiber_wake(struct fiber *fiber);
 
 void fiber_cancel(struct fiber *fiber);
 bool fiber_is_cancelled(void);
-/* While shielded (nests) waits of this fiber ignore its cancellation: for clean-up that must
- * finish, such as committing. */
+/* While shielded (nests) waits of this fiber ignore its cancellation and its own deadline: for
+ * clean-up that must finish, such as committing. */
 void fiber_shield(void);
 void fiber_unshield(void);
 
