@@ -1,0 +1,158 @@
+#include "runtime/loop.h"
+#include "test.h"
+
+struct shared {
+    struct loop *loop;
+    struct fiber *fiber;
+    int64_t sum;
+    int64_t last[4];
+    bool in_order;
+};
+
+struct message {
+    struct shared *shared;
+    int thread;
+    int64_t number;
+};
+
+enum { THREADS = 4, MESSAGES = 2000 };
+
+static void receive(void *arg)
+{
+    struct message *m = arg;
+    struct shared *shared = m->shared;
+
+    shared->in_order &= m->number == shared->last[m->thread] + 1;
+    shared->last[m->thread] = m->number;
+    shared->sum += m->number;
+    free(m);
+    if (shared->sum == (int64_t)THREADS * MESSAGES * (MESSAGES + 1) / 2)
+        fiber_wake(shared->fiber);
+}
+
+struct poster {
+    struct shared *shared;
+    int thread;
+};
+
+static void post_messages(void *arg)
+{
+    struct poster *poster = arg;
+
+    for (int i = 1; i <= MESSAGES; i++) {
+        struct message *m = xmalloc(sizeof(*m));
+        *m = (struct message){poster->shared, poster->thread, i};
+        loop_post(poster->shared->loop, receive, m);
+    }
+}
+
+TEST(posts_from_threads_arrive_in_each_threads_order)
+{
+    struct shared shared = {fiber_loop(), fiber_self(), 0, {0}, true};
+    struct poster posters[THREADS];
+    uv_thread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        posters[i] = (struct poster){&shared, i};
+        uv_thread_create(&threads[i], post_messages, &posters[i]);
+    }
+    EXPECT_OK(fiber_park(FIBER_NO_DEADLINE));
+    for (int i = 0; i < THREADS; i++)
+        uv_thread_join(&threads[i]);
+    EXPECT(shared.in_order);
+    EXPECT_EQ(shared.sum, (int64_t)THREADS * MESSAGES * (MESSAGES + 1) / 2);
+}
+
+static void wake_from_thread(void *arg)
+{
+    struct shared *shared = arg;
+
+    loop_wake(shared->loop, shared->fiber);
+}
+
+TEST(wake_from_another_thread)
+{
+    struct shared shared = {.loop = fiber_loop(), .fiber = fiber_self()};
+    uv_thread_t thread;
+
+    uv_thread_create(&thread, wake_from_thread, &shared);
+    EXPECT_OK(fiber_park(FIBER_NO_DEADLINE));
+    uv_thread_join(&thread);
+}
+
+static char freed[8];
+
+static void free_local(void *value)
+{
+    snprintf(freed + strlen(freed), sizeof(freed) - strlen(freed), "%s", (char *)value);
+}
+
+static void use_locals(void *arg)
+{
+    static const char key_a, key_b;
+    struct test *t = arg;
+    static char a[] = "a", b[] = "b";
+
+    EXPECT(!loop_local(fiber_loop(), &key_a));
+    loop_set_local(fiber_loop(), &key_a, a, free_local);
+    loop_set_local(fiber_loop(), &key_b, b, free_local);
+    EXPECT(loop_local(fiber_loop(), &key_a) == a);
+    EXPECT(loop_local(fiber_loop(), &key_b) == b);
+}
+
+static void other_loop(void *arg)
+{
+    if (loop_run_fiber(env_system(), use_locals, arg) != 0)
+        abort();
+}
+
+TEST(locals_are_freed_in_reverse)
+{
+    uv_thread_t thread;
+
+    freed[0] = '\0';
+    uv_thread_create(&thread, other_loop, t);
+    uv_thread_join(&thread);
+    EXPECT_CSTR(freed, "ba");
+}
+
+static void forever(void *arg)
+{
+    int *outcome = arg;
+
+    *outcome = fiber_park(FIBER_NO_DEADLINE);
+}
+
+struct stopped {
+    struct loop *loop;
+    struct fiber *fiber;
+    int outcome;
+};
+
+static void cancel_it(void *arg)
+{
+    fiber_cancel(arg);
+}
+
+static void run_loop(void *arg)
+{
+    struct stopped *s = arg;
+
+    loop_run(s->loop);
+}
+
+TEST(stop_from_another_thread_waits_for_fibers)
+{
+    struct stopped s = {0};
+    uv_thread_t thread;
+
+    REQUIRE_OK(loop_new(env_system(), &s.loop));
+    s.fiber = fiber_spawn(s.loop, "forever", forever, &s.outcome);
+    uv_thread_create(&thread, run_loop, &s);
+    loop_stop(s.loop);
+    loop_post(s.loop, cancel_it, s.fiber);
+    uv_thread_join(&thread);
+    EXPECT_EQ(s.outcome, ERR_CANCELLED);
+    EXPECT_EQ(fiber_count(s.loop), 0);
+    loop_free(s.loop);
+}
