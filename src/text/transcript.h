@@ -5,7 +5,10 @@
  * no line or control characters, does not look like a URL scheme, a clock time ("14:30"), a
  * sentence, a list item or a code line; a party seen before in this transcript is always one. Time
  * stamps in front ("[14:02] Ana: hi", "[2026-03-01 14:02] Ana: hi", "2026-03-01T14:02Z Ana: hi")
- * are read into at_ms. CRLF and LF both end a line. Pure, bounded, does not yield.
+ * are read into at_ms (a bare time needs a dated stamp before it; else it is 0, unknown). CRLF and
+ * LF both end a line. Indented lines (beyond what all lines share) continue a message; up to four
+ * spaces are taken off. Lines before the first message are a heading and left out.
+ * Pure, bounded, does not yield.
  */
 #ifndef TEXT_TRANSCRIPT_H
 #define TEXT_TRANSCRIPT_H
