@@ -1,9 +1,14 @@
 /* JSON (RFC 8259): strict parsing into a tree, and a streaming writer.
  *
- * Parsing: one pass checks grammar, UTF-8 and depth (64 by default) before anything is built; the
- * tree is then built by cJSON inside the arena. Duplicate keys: the first wins. An escaped NUL
- * (\u0000) becomes U+FFFD, so that no C string below is ever cut short. Numbers are doubles:
- * integers are exact up to 2^53.
+ * Parsing: one pass checks grammar, UTF-8 and depth before anything is built; the tree is then
+ * built by cJSON inside the arena. Duplicate keys: the first wins. An escaped NUL (\u0000) becomes
+ * U+FFFD, so that no C string below is ever cut short; so does half of a surrogate pair (\ud800),
+ * which is no character: what comes out is always valid UTF-8. Numbers are doubles: integers are
+ * exact up to 2^53.
+ *
+ * Refused although the grammar of RFC 8259 allows it (its section 9 permits such limits): more than
+ * 64 levels of nesting, a number beyond the range of a double or of 400 characters and more, a byte
+ * order mark.
  *
  * Writing: straight into a buf; commas and escapes are the writer's business, nesting the
  * caller's (asserted). Nothing here yields.
@@ -26,9 +31,9 @@ MUST_CHECK int json_parse(struct arena *arena, struct str text, const struct jso
 MUST_CHECK int json_check(struct str text);
 
 /* Every reader takes NULL as "absent". */
-enum json_type json_type(const struct json *node); /* JSON_NULL for NULL */
-bool json_is(const struct json *node, enum json_type type); /* false for NULL */
-const struct json *json_get(const struct json *object, const char *key); /* NULL if absent */
+enum json_type json_type(const struct json *node);                         /* JSON_NULL for NULL */
+bool json_is(const struct json *node, enum json_type type);                /* false for NULL */
+const struct json *json_get(const struct json *object, const char *key);   /* NULL if absent */
 const struct json *json_path(const struct json *root, const char *dotted); /* "a.b.0.c" */
 const struct json *json_at(const struct json *array, size_t index);
 size_t json_len(const struct json *node); /* members of an array or object */
@@ -37,7 +42,7 @@ const struct json *json_first(const struct json *node);
 const struct json *json_next(const struct json *node);
 struct str json_key(const struct json *member); /* key of an object's member */
 
-struct str json_str(const struct json *node);            /* "" unless a string */
+struct str json_str(const struct json *node);                        /* "" unless a string */
 struct str json_get_str(const struct json *object, const char *key); /* "" unless a string */
 int64_t json_i64(const struct json *node, int64_t otherwise); /* otherwise unless a whole number */
 int64_t json_get_i64(const struct json *object, const char *key, int64_t otherwise);
@@ -60,13 +65,13 @@ void json_array_begin(struct json_writer *w);
 void json_array_end(struct json_writer *w);
 void json_name(struct json_writer *w, const char *key);
 void json_name_str(struct json_writer *w, struct str key);
-void json_put_str(struct json_writer *w, struct str value); /* invalid UTF-8 becomes U+FFFD */
+void json_put_str(struct json_writer *w, struct str value);   /* invalid UTF-8 becomes U+FFFD */
 void json_put_cstr(struct json_writer *w, const char *value); /* NULL writes null */
 void json_put_i64(struct json_writer *w, int64_t value);
 void json_put_double(struct json_writer *w, double value); /* shortest form; NaN, Inf write null */
 void json_put_bool(struct json_writer *w, bool value);
 void json_put_null(struct json_writer *w);
-void json_put_raw(struct json_writer *w, struct str json); /* must be valid JSON already */
+void json_put_raw(struct json_writer *w, struct str json);          /* must be valid JSON already */
 void json_put_node(struct json_writer *w, const struct json *node); /* a parsed tree, compact */
 
 /* name and value in one call */

@@ -56,6 +56,8 @@ MUST_CHECK bool str_to_double(struct str s, double *ret_value);
 
 /* UTF-8 (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF). */
 bool utf8_valid(struct str s);
+/* Bytes of the longest valid prefix; s.len when all of it is valid. */
+size_t utf8_valid_len(struct str s);
 /* Decode the code point at *pos and move *pos behind it; an invalid byte gives U+FFFD and moves 1.
  * *pos must be < s.len. */
 uint32_t utf8_next(struct str s, size_t *pos);

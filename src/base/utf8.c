@@ -59,6 +59,11 @@ static size_t valid_until(struct str s, size_t at)
     return at;
 }
 
+size_t utf8_valid_len(struct str s)
+{
+    return valid_until(s, 0);
+}
+
 bool utf8_valid(struct str s)
 {
     return valid_until(s, 0) == s.len;
