@@ -85,17 +85,15 @@ int err_set_at(const char *file, int line, int code, const char *field, const ch
 int err_wrap_at(const char *file, int line, const char *fmt, ...)
 {
     struct err *err = err_get();
-    char message[2 * sizeof(err->message)];
+    char prefix[sizeof(err->message) + 4], message[2 * sizeof(err->message) + 8];
     va_list args;
 
     (void)file, (void)line; /* the place of the first cause says more */
     va_start(args, fmt);
-    int len = vsnprintf(message, sizeof(err->message), fmt, args);
+    vsnprintf(prefix, sizeof(prefix), fmt, args);
     va_end(args);
-
-    size_t used = MIN((size_t)MAX(len, 0), sizeof(err->message) - 1);
-
-    snprintf(message + used, sizeof(message) - used, ": %s", err->message);
+    copy_cut(prefix, sizeof(err->message), prefix);
+    snprintf(message, sizeof(message), "%s: %s", prefix, err->message);
     copy_cut(err->message, sizeof(err->message), message);
     return err->code;
 }
