@@ -32,7 +32,7 @@ void buf_add_cstr(struct buf *buf, const char *s);
 void buf_add_char(struct buf *buf, char c);
 void buf_add_i64(struct buf *buf, int64_t value);
 void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_vprintf(struct buf *buf, const char *fmt, va_list args);
+void buf_vprintf(struct buf *buf, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 /* Drop the first count bytes (moves the rest). */
 void buf_consume(struct buf *buf, size_t count);
 

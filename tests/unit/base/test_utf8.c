@@ -13,10 +13,11 @@ static bool valid_by_decoding(const unsigned char *p, size_t len)
                    : p[i] >> 3 == 30 ? 3
                                      : -1;
         static const uint32_t lowest[] = {0, 0x80, 0x800, 0x10000};
-        uint32_t cp = more == 0 ? p[i] : p[i] & (0x3fu >> more);
+        uint32_t cp;
 
         if (more < 0 || i + (size_t)more >= len)
             return false;
+        cp = more == 0 ? p[i] : p[i] & (0x3fu >> more);
         for (int k = 1; k <= more; k++) {
             if (p[i + (size_t)k] >> 6 != 2)
                 return false;
