@@ -123,8 +123,10 @@ void arena_reset(struct arena *arena)
             free_chunk(chunk);
     }
     arena_init(arena);
-    if (kept)
+    if (kept) {
+        kept->older = NULL;
         use_chunk(arena, kept);
+    }
 }
 
 static struct arena_chunk *new_chunk(size_t total)
