@@ -15,10 +15,10 @@
 void api_key_make(const struct env *env, char ret_key[API_KEY_LEN + 1],
     char ret_id[API_KEY_ID_LEN + 1], unsigned char ret_hash[API_KEY_HASH_LEN]);
 /* False unless well-formed. */
-bool api_key_parse(struct str key, char ret_id[API_KEY_ID_LEN + 1],
-    unsigned char ret_hash[API_KEY_HASH_LEN]);
-bool api_key_hash_equal(const unsigned char a[API_KEY_HASH_LEN],
-    const unsigned char b[API_KEY_HASH_LEN]);
+bool api_key_parse(
+    struct str key, char ret_id[API_KEY_ID_LEN + 1], unsigned char ret_hash[API_KEY_HASH_LEN]);
+bool api_key_hash_equal(
+    const unsigned char a[API_KEY_HASH_LEN], const unsigned char b[API_KEY_HASH_LEN]);
 
 /* hex of BLAKE2b-256, for request and argument hashes. out: 65 bytes. */
 void hash_hex(struct str data, char out[65]);

@@ -12,8 +12,8 @@
 #ifndef SECURE_SEAL_H
 #define SECURE_SEAL_H
 
-#include "base/env.h"
 #include "base/buf.h"
+#include "base/env.h"
 #include "base/err.h"
 
 #define SEAL_OVERHEAD (1 + 4 + 24 + 16)
@@ -36,8 +36,8 @@ void sealer_free(struct sealer *sealer);
 void sealer_key_id(const struct sealer *sealer, char out[17]);
 
 /* A fresh data key, wrapped by the master key, as bytes to store; aad: the workspace id. */
-MUST_CHECK int sealer_make_data_key(struct sealer *sealer, struct str workspace,
-    struct arena *arena, struct str *ret_wrapped);
+MUST_CHECK int sealer_make_data_key(
+    struct sealer *sealer, struct str workspace, struct arena *arena, struct str *ret_wrapped);
 /* Make a wrapped data key usable for seal/unseal of that workspace. ERR_CORRUPT when it does not
  * open under this master key. Idempotent. */
 MUST_CHECK int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str wrapped);
