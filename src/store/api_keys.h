@@ -1,8 +1,10 @@
 /* API keys in the store: create, check, list, rotate, revoke.
  *
- * store_key_check() caches per loop and notices a revocation by any process within a second: an
- * entry older than that is read again. All calls yield. Nothing returned or logged holds a secret
- * except the key string given once by create and rotate.
+ * api_key_check() keeps what it read for at most a second, so a revocation by any process counts
+ * within that time (one by this process at once); ids that do not exist are kept as long, in a
+ * bounded table of their own. The time of use is written by a fiber of its own once a minute. All
+ * calls yield. Nothing returned or logged holds a secret except the key string given once by create
+ * and rotate.
  */
 #ifndef STORE_API_KEYS_H
 #define STORE_API_KEYS_H
@@ -24,8 +26,8 @@ MUST_CHECK int api_key_create(struct store *store, const struct env *env,
 MUST_CHECK int api_key_rotate(struct store *store, const struct env *env, struct str workspace_id,
     struct str id, int64_t grace_ms, struct arena *arena, char ret_key[API_KEY_LEN + 1],
     struct api_key_row *ret_row);
-MUST_CHECK int api_key_revoke(struct store *store, const struct env *env, struct str workspace_id,
-    struct str id);
+MUST_CHECK int api_key_revoke(
+    struct store *store, const struct env *env, struct str workspace_id, struct str id);
 
 /* Who is this? 0, or ERR_UNAUTHORIZED (malformed, unknown, wrong, expired, revoked: the message
  * does not tell which; the log does). */
@@ -35,8 +37,8 @@ struct api_identity {
     char name[128];
     uint32_t scopes; /* bits in order of API_KEY_SCOPES */
 };
-MUST_CHECK int api_key_check(struct store *store, const struct env *env, struct str key,
-    struct api_identity *ret_identity);
+MUST_CHECK int api_key_check(
+    struct store *store, const struct env *env, struct str key, struct api_identity *ret_identity);
 /* One of the names in API_KEY_SCOPES; admin implies all. */
 bool api_identity_may(const struct api_identity *identity, const char *scope);
 

@@ -65,28 +65,44 @@ struct store_ops {
         struct store_backend **ret_backend);
     void (*close)(struct store_backend *backend);
     int (*health)(struct store_backend *backend); /* Yields, as all below. */
-    /* All or nothing; durable at 0. STORE_EXISTS, STORE_MISSING, STORE_CONFLICT with batch->failed. */
+    /* All or nothing; durable at 0. STORE_EXISTS, STORE_MISSING, STORE_CONFLICT with batch->failed.
+     */
     int (*commit)(struct store_backend *backend, struct store_batch *batch);
     int (*get)(struct store_backend *backend, enum store_entity entity, struct str workspace_id,
         struct str id, struct arena *arena, void *ret_row);
     int (*find)(struct store_backend *backend, enum store_entity entity, struct str workspace_id,
         int index, struct str value, struct arena *arena, void *ret_row);
-    /* limit, bounds and cursor are checked by the front; cursor arrives decoded:
-     * (order value, id) of the last row of the page before, id empty for the first page. */
-    int (*list)(struct store_backend *backend, const struct store_query *query,
-        int64_t after_order, struct str after_id, struct arena *arena, struct store_page *ret_page);
+    /* limit, bounds and cursor are checked by the front, which asks for one row more than its
+     * caller (limit up to 1,001) and makes the next cursor itself: ret_page->cursor is left alone.
+     * The cursor arrives decoded: (order value, id) of the last row of the page before; for
+     * STORE_CHILDREN the order is seq and id the parent, for STORE_ALL the order is 0; id is empty
+     * for the first page. */
+    int (*list)(struct store_backend *backend, const struct store_query *query, int64_t after_order,
+        struct str after_id, struct arena *arena, struct store_page *ret_page);
     /* A small string kept beside the data: schema facts such as the master key's id. Blocks or
      * yields; called at open. "" when absent. */
     int (*meta_get)(struct store_backend *backend, const char *name, struct arena *arena,
         struct str *ret_value);
     int (*meta_set)(struct store_backend *backend, const char *name, struct str value);
-    void (*stats)(const struct store_backend *backend, struct store_stats *ret_stats);
+    void (*stats)(struct store_backend *backend, struct store_stats *ret_stats);
 };
 
-/* Back ends that the host built in, from src/catalog.def; ends with a NULL. Set before store_open. */
+/* The back ends that are part of this room. */
+extern const struct store_ops store_sqlite, store_memory;
+
+/* The decorator: ops that log each call at level debug and fire the named faults "store.get",
+ * "store.list" (ERR_IO), "store.commit.before" (ERR_IO, nothing written) and "store.commit.after"
+ * (ERR_TIMEOUT although it was written: the outcome is unknown to the caller). The state takes
+ * over backend, which store_trace.close closes. The front puts it around a back end when a fault is
+ * set at open or the store setting starts with "trace:" ("trace:sqlite"). */
+extern const struct store_ops store_trace;
+struct store_backend *store_trace_new(const struct store_ops *ops, struct store_backend *backend);
+
+/* Back ends that the host built in, from src/catalog.def; ends with a NULL. Set before store_open.
+ */
 void store_register(const struct store_ops *const *backends);
 
-/* For tests: a front around any ops, e.g. the trace/fault decorator. */
+/* For tests: a front around any ops. A url that starts with "trace:" puts the decorator between. */
 int store_open_with(const struct store_ops *ops, const struct config *config, const char *url,
     const struct env *env, struct sealer *sealer, struct store **ret_store);
 

@@ -110,9 +110,10 @@ struct store_batch {
     size_t failed; /* after STORE_EXISTS / _MISSING / _CONFLICT: index of the op that failed */
 };
 void store_batch_init(struct store_batch *batch, struct arena *arena);
-/* row: pointer to the entity's row struct, borrowed until the commit. */
+/* row: pointer to the entity's row struct, borrowed until the commit. A new BY_ID row is stored
+ * with version 1, whatever row->version says. */
 void store_insert(struct store_batch *batch, enum store_entity entity, const void *row);
-/* Insert or replace whatever is there. */
+/* Insert or replace whatever is there; a BY_ID row that was there gets its version + 1. */
 void store_put(struct store_batch *batch, enum store_entity entity, const void *row);
 /* Replace the BY_ID row whose version equals row->version; the stored one becomes version + 1.
  * version 0 replaces any existing row. */

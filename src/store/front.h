@@ -1,0 +1,58 @@
+/* The front's own pieces, shared by the files that make it up: checks, sealing, cursors, text
+ * forms of bytes. Only store/ sees this. Nothing here yields unless it says so.
+ */
+#ifndef STORE_FRONT_H
+#define STORE_FRONT_H
+
+#include "secure/seal.h"
+#include "store/backend.h"
+
+struct key_cache; /* store/api_keys.c */
+
+struct store {
+    const struct store_ops *ops;
+    struct store_backend *backend;
+    const char *name; /* of the back end, also behind the decorator */
+    const struct env *env;
+    struct sealer *sealer;
+    struct key_cache *keys;
+};
+
+/* Keys and indexed columns: they must fit into every back end's index. */
+#define STORE_KEY_MAX 512
+#define STORE_WORKSPACE_MAX 63
+#define STORE_VALUE_MAX (64 * MIB)
+#define STORE_LIST_MAX 1000
+
+/* 0 or ERR_INVALID / ERR_TOO_LARGE with the field. */
+MUST_CHECK int check_workspace(struct str workspace_id);
+MUST_CHECK int check_key(const char *field, struct str key);
+MUST_CHECK int check_batch(const struct store_batch *batch);
+MUST_CHECK int check_query(const struct store_query *query);
+MUST_CHECK int check_find(enum store_entity entity, struct str workspace_id, int index);
+MUST_CHECK int check_entity(enum store_entity entity);
+
+bool schema_seals(const struct store_schema *schema);
+/* A copy of row whose SEALED columns are sealed; both live in arena. */
+MUST_CHECK int seal_row(struct sealer *sealer, const struct store_schema *schema, const void *row,
+    struct arena *arena, void **ret_row);
+/* Opens the SEALED columns of row in place. */
+MUST_CHECK int unseal_row(
+    struct sealer *sealer, const struct store_schema *schema, struct arena *arena, void *row);
+
+/* A cursor is base64url of a check sum over the query and the place. */
+struct str cursor_make(
+    const struct store_query *query, int64_t order, struct str id, struct arena *arena);
+/* 0, or ERR_INVALID with field "cursor" when it is not one of this query's. */
+MUST_CHECK int cursor_open(
+    const struct store_query *query, struct arena *arena, int64_t *ret_order, struct str *ret_id);
+
+struct str hex_encode(struct arena *arena, struct str bytes); /* lower case */
+MUST_CHECK bool hex_decode(struct arena *arena, struct str hex, struct str *ret_bytes);
+struct str base64url_encode(struct arena *arena, struct str bytes); /* without padding */
+MUST_CHECK bool base64url_decode(struct arena *arena, struct str text, struct str *ret_bytes);
+
+struct key_cache *key_cache_new(void);
+void key_cache_free(struct key_cache *cache);
+
+#endif
