@@ -22,26 +22,49 @@ enum when_kind {
 
 struct when {
     enum when_kind kind;
-    size_t from, to;       /* bytes of the phrase in the text */
-    int64_t start_ms;      /* UTC */
-    int64_t end_ms;        /* UTC; 0 unless a range was said */
-    int64_t duration_min;  /* "for 45 minutes"; 0 unknown */
+    size_t from, to;         /* bytes of the phrase in the text */
+    int64_t start_ms;        /* UTC */
+    int64_t end_ms;          /* UTC; 0 unless a range was said */
+    int64_t duration_min;    /* "for 45 minutes"; 0 unknown */
     const struct zone *zone; /* said in the text, or NULL: the default was used */
-    bool past;             /* the phrase speaks of the past ("yesterday") */
+    bool past;               /* the phrase speaks of the past ("yesterday") */
+    bool open_hour;          /* an hour without am or pm ("at 5"), read as it was said */
 };
 
 /* All phrases in text, left to right, at most max. Returns how many. */
-size_t when_find(struct str text, int64_t reference_ms, const struct zone *zone, struct when *found,
-    size_t max);
+size_t when_find(
+    struct str text, int64_t reference_ms, const struct zone *zone, struct when *found, size_t max);
 
 /* One start (and end or duration) for "book it …": combines date, time, zone and duration phrases
  * of text. 0, ERR_NOT_FOUND (no time said), or ERR_INVALID (field "when": ambiguous or impossible,
  * the message says which). kind is WHEN_DATE when only a day was said. */
-MUST_CHECK int when_resolve(struct str text, int64_t reference_ms, const struct zone *zone,
-    struct when *ret_when);
+MUST_CHECK int when_resolve(
+    struct str text, int64_t reference_ms, const struct zone *zone, struct when *ret_when);
+
+/* What a chat has settled on so far: add its messages in order, a later day, hour, length or zone
+ * replaces an earlier one and leaves the rest. Start with a zeroed plan. */
+struct when_plan {
+    bool has_day, has_clock, has_instant;
+    bool weekday_only, tonight; /* of the day: see text/when_date.c */
+    bool open, end_open;        /* an hour without am or pm */
+    bool ambiguous, impossible;
+    int64_t day;        /* days since 1970 */
+    int second, end;    /* of the day; end -1: none */
+    int part;           /* of the day, for an open hour */
+    int64_t instant_ms; /* UTC */
+    int64_t duration_min;
+    const struct zone *zone;
+    size_t from, to; /* the last phrase, in the last text */
+};
+/* Returns how many phrases of text counted. */
+size_t when_plan_add(
+    struct when_plan *plan, struct str text, int64_t reference_ms, const struct zone *zone);
+/* As when_resolve(). */
+MUST_CHECK int when_plan_settle(const struct when_plan *plan, int64_t reference_ms,
+    const struct zone *zone, struct when *ret_when);
 
 /* "Tue 3 Mar 2026, 15:00–15:30 CET" for people. end_ms may be 0. */
-struct str when_format(struct arena *arena, int64_t start_ms, int64_t end_ms,
-    const struct zone *zone);
+struct str when_format(
+    struct arena *arena, int64_t start_ms, int64_t end_ms, const struct zone *zone);
 
 #endif
