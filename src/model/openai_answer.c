@@ -1,0 +1,166 @@
+#include "model/openai.h"
+
+/* More parallel calls than any model makes; a bound on what a lying server can cost. */
+#define CALLS_MAX 256
+
+void openai_answer_init(struct openai_answer *answer, struct arena *arena)
+{
+    *answer = (struct openai_answer){.arena = arena, .content = BUF_IN(arena)};
+}
+
+/* Text as a string, or as an array of parts. */
+static void take_content(struct openai_answer *answer, const struct json *content)
+{
+    buf_add_str(&answer->content, json_str(content));
+    if (!json_is(content, JSON_ARRAY))
+        return;
+    for (const struct json *part = json_first(content); part != NULL; part = json_next(part)) {
+        struct str refusal = json_get_str(part, "refusal");
+        answer->refused |= !str_empty(refusal);
+        buf_add_str(&answer->content, json_get_str(part, "text"));
+        buf_add_str(&answer->content, refusal);
+    }
+}
+
+static struct openai_call *add_call(struct openai_answer *answer, int64_t index)
+{
+    if (answer->call_count == CALLS_MAX)
+        return NULL;
+    if (answer->call_count == answer->call_room) {
+        size_t room = MAX(answer->call_room * 2, 4);
+        answer->calls = arena_grow(answer->arena, answer->calls,
+            answer->call_room * sizeof(struct openai_call), room * sizeof(struct openai_call));
+        answer->call_room = room;
+    }
+    struct openai_call *call = &answer->calls[answer->call_count++];
+    *call = (struct openai_call){.index = index, .arguments = BUF_IN(answer->arena)};
+    return call;
+}
+
+/* Fragments are told apart by index. Some servers give every call index 0 but another id. */
+static struct openai_call *call_for(struct openai_answer *answer, int64_t index, struct str id)
+{
+    for (size_t i = answer->call_count; i > 0; i--) {
+        struct openai_call *call = &answer->calls[i - 1];
+        if (call->index == index && (str_empty(id) || str_empty(call->id) || str_eq(id, call->id)))
+            return call;
+    }
+    return add_call(answer, index);
+}
+
+static int take_call(struct openai_answer *answer, const struct json *fragment, int64_t position)
+{
+    const struct json *function = json_get(fragment, "function");
+    const struct json *arguments = json_get(function, "arguments");
+    struct str id = json_get_str(fragment, "id");
+    struct openai_call *call = call_for(answer, json_get_i64(fragment, "index", position), id);
+    if (call == NULL)
+        return err_set(ERR_PROTOCOL, "the model asked for more than %d tools at once", CALLS_MAX);
+    if (str_empty(call->id))
+        call->id = str_dup(answer->arena, id);
+    if (str_empty(call->name))
+        call->name = str_dup(answer->arena, json_get_str(function, "name"));
+    if (json_is(arguments, JSON_OBJECT))
+        buf_add_str(&call->arguments, json_text(answer->arena, arguments));
+    else
+        buf_add_str(&call->arguments, json_str(arguments));
+    return 0;
+}
+
+static int take_message(struct openai_answer *answer, const struct json *message)
+{
+    struct str refusal = json_get_str(message, "refusal");
+    int64_t position = 0;
+    take_content(answer, json_get(message, "content"));
+    if (!str_empty(refusal)) {
+        answer->refused = true;
+        buf_add_str(&answer->content, refusal);
+    }
+    const struct json *calls = json_get(message, "tool_calls");
+    for (const struct json *call = json_first(calls); call != NULL; call = json_next(call)) {
+        int rc = take_call(answer, call, position++);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void take_finish(struct openai_answer *answer, struct str reason)
+{
+    if (str_empty(reason))
+        return;
+    answer->finished = true;
+    if (str_is(reason, "length"))
+        answer->finish = MODEL_LENGTH;
+    else if (str_is(reason, "content_filter"))
+        answer->finish = MODEL_FILTERED;
+    else if (str_is(reason, "tool_calls") || str_is(reason, "function_call"))
+        answer->finish = MODEL_TOOL_CALLS;
+    else
+        answer->finish = MODEL_STOP;
+}
+
+static void take_usage(struct openai_answer *answer, const struct json *usage)
+{
+    if (!json_is(usage, JSON_OBJECT))
+        return;
+    answer->usage.input_tokens = MAX(json_get_i64(usage, "prompt_tokens", 0), 0);
+    answer->usage.output_tokens = MAX(json_get_i64(usage, "completion_tokens", 0), 0);
+    const struct json *details = json_get(usage, "prompt_tokens_details");
+    answer->usage.cached_tokens = MAX(json_get_i64(details, "cached_tokens", 0), 0);
+}
+
+static bool holds_error(const struct json *root, const struct json *choice)
+{
+    const struct json *error = json_get(root, "error");
+    const struct json *inner = json_get(choice, "error");
+    return json_is(error, JSON_OBJECT) || json_is(error, JSON_STRING) ||
+           json_is(inner, JSON_OBJECT) || str_is(json_get_str(choice, "finish_reason"), "error");
+}
+
+int openai_answer_take(struct openai_answer *answer, const struct json *root)
+{
+    const struct json *choices = json_get(root, "choices");
+    const struct json *choice = json_at(choices, 0);
+    if (holds_error(root, choice))
+        return OPENAI_ERROR;
+    if (!json_is(choices, JSON_ARRAY) && !json_is(json_get(root, "usage"), JSON_OBJECT))
+        return err_set(ERR_PROTOCOL, "the model server's answer holds no choices");
+    if (str_empty(answer->model))
+        answer->model = str_dup(answer->arena, json_get_str(root, "model"));
+    take_usage(answer, json_get(root, "usage"));
+    if (choice == NULL)
+        return 0;
+    const struct json *message = json_get(choice, "delta");
+    if (!json_is(message, JSON_OBJECT))
+        message = json_get(choice, "message");
+    int rc = take_message(answer, message);
+    take_finish(answer, json_get_str(choice, "finish_reason"));
+    return rc;
+}
+
+void openai_answer_end(
+    struct openai_answer *answer, const struct env *env, struct model_reply *ret_reply)
+{
+    struct model_tool_call *calls =
+        arena_array(answer->arena, struct model_tool_call, answer->call_count);
+    for (size_t i = 0; i < answer->call_count; i++) {
+        struct openai_call *from = &answer->calls[i];
+        /* A result is matched to its call by id, so a missing one is made up. */
+        if (str_empty(from->id))
+            from->id = str_printf(answer->arena, "call_%s", ulid_new(env, answer->arena).ptr);
+        calls[i] = (struct model_tool_call){from->id, from->name, buf_str(&from->arguments)};
+    }
+    if (answer->call_count > 0 && answer->finish == MODEL_STOP)
+        answer->finish = MODEL_TOOL_CALLS;
+    if (answer->refused)
+        answer->finish = MODEL_FILTERED;
+    *ret_reply = (struct model_reply){
+        .content = buf_str(&answer->content),
+        .tool_calls = calls,
+        .tool_call_count = answer->call_count,
+        .finish = answer->finish,
+        .usage = answer->usage,
+        .model = answer->model,
+    };
+}
