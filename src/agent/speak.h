@@ -1,5 +1,5 @@
 /* When to speak: the rules of docs/architecture.md, section Rules for agents, in code, so that
- * silence costs no model call. Pure, does not yield.
+ * silence costs no model call. must_reply goes before every other rule. Pure, does not yield.
  */
 #ifndef AGENT_SPEAK_H
 #define AGENT_SPEAK_H
@@ -11,7 +11,7 @@ struct speak_verdict {
     bool speak;
     bool addressed;
     const char *reason; /* constant: "addressed", "scheduling", "open question", "not addressed",
-                           "own message", "nothing to add", "must reply" */
+                           "own message", "another bot", "nothing to add", "must reply" */
 };
 
 struct speak_verdict speak_decide(const struct transcript *chat, struct str agent_name,

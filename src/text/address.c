@@ -10,6 +10,7 @@
  * course of the dialogue.
  */
 
+#define PLACES_MAX 32  /* of each name; who repeats it more often is understood by then */
 #define OPENERS_MAX 12 /* words before a name that may still count as a greeting */
 
 /* May stand between the start of a clause and the name of whom it speaks to. */
@@ -486,7 +487,7 @@ static bool judge_names(
     for (size_t n = 0; n <= scene->alias_count; n++) {
         struct str name = n == 0 ? scene->name : scene->aliases[n - 1];
         ptrdiff_t at = name_find(text, name, 0);
-        for (; at >= 0; at = name_find(text, name, (size_t)at + name.len)) {
+        for (size_t i = 0; at >= 0 && i < PLACES_MAX; i++) {
             struct address_verdict one =
                 judge_place(scene, text, (size_t)at, (size_t)at + name.len);
             if (!found || one.score > ret_verdict->score)
@@ -494,6 +495,7 @@ static bool judge_names(
             found = true;
             if (one.score > 0.9)
                 return true;
+            at = name_find(text, name, (size_t)at + name.len);
         }
     }
     return found;

@@ -82,30 +82,6 @@ struct sentences {
     size_t count, cap;
 };
 
-static bool has_phrase(struct str text, const char *phrase)
-{
-    struct str want = str_from(phrase);
-    ptrdiff_t at = str_find_nocase(text, want, 0);
-
-    for (; at >= 0; at = str_find_nocase(text, want, (size_t)at + 1)) {
-        size_t end = (size_t)at + want.len;
-        if ((at == 0 || !char_is_word(text.ptr[at - 1])) &&
-            (end == text.len || !char_is_word(text.ptr[end])))
-            return true;
-    }
-    return false;
-}
-
-static bool any_phrase(struct str text, const char *const *phrases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (has_phrase(text, phrases[i]))
-            return true;
-    }
-    return false;
-}
-#define ANY_PHRASE(text, list) any_phrase((text), (list), ARRAY_LEN(list))
-
 /* Marks, brackets, smileys and emoji off the end: "when? :)" ends in "?". */
 static struct str without_tail(struct str text)
 {
@@ -240,10 +216,10 @@ static enum digest_kind kind_of(struct str text)
     static const char *const wishes[] = {"can you", "could you", "would you", "will you", "please"};
 
     if (text_is_question(text))
-        return ANY_PHRASE(text, wishes) ? DIGEST_ACTION : DIGEST_QUESTION;
-    if (ANY_PHRASE(text, decided) && !ANY_PHRASE(text, undecided))
+        return WORDS_PHRASE(text, wishes) ? DIGEST_ACTION : DIGEST_QUESTION;
+    if (WORDS_PHRASE(text, decided) && !WORDS_PHRASE(text, undecided))
         return DIGEST_DECISION;
-    return ANY_PHRASE(text, promises) ? DIGEST_ACTION : DIGEST_POINT;
+    return WORDS_PHRASE(text, promises) ? DIGEST_ACTION : DIGEST_POINT;
 }
 
 static void add_sentence(struct arena *arena, struct sentences *all, size_t message,
@@ -291,7 +267,7 @@ static void find_agreements(const struct transcript *chat, struct sentences *all
         while (next < all->count && all->items[next].item.message < m - 1)
             next++;
         for (size_t i = next; i < all->count && all->items[i].item.message == m - 1; i++) {
-            if (ANY_PHRASE(all->items[i].item.text, proposals))
+            if (WORDS_PHRASE(all->items[i].item.text, proposals))
                 all->items[i].item.kind = DIGEST_DECISION;
         }
     }

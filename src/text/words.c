@@ -8,20 +8,21 @@ static size_t apostrophe_at(struct str s, size_t at)
     return at + 3 <= s.len && memcmp(s.ptr + at, "\xe2\x80\x99", 3) == 0 ? 3 : 0;
 }
 
-static bool same_word(const char *want, struct str word)
+/* How many bytes at the start of text spell want; 0 when they do not. */
+static size_t spelled(const char *want, struct str text)
 {
     size_t at = 0;
 
     for (; *want != '\0'; want++) {
-        size_t step = *want == '\'' ? apostrophe_at(word, at) : 0;
+        size_t step = *want == '\'' ? apostrophe_at(text, at) : 0;
         if (step == 0) {
-            if (at >= word.len || char_lower(word.ptr[at]) != *want)
-                return false;
+            if (at >= text.len || char_lower(text.ptr[at]) != *want)
+                return 0;
             step = 1;
         }
         at += step;
     }
-    return at == word.len;
+    return at;
 }
 
 bool words_have(const char *const *list, size_t count, struct str word)
@@ -30,7 +31,7 @@ bool words_have(const char *const *list, size_t count, struct str word)
         return false;
     char first = char_lower(word.ptr[0]);
     for (size_t i = 0; i < count; i++) {
-        if (list[i][0] == first && same_word(list[i], word))
+        if (list[i][0] == first && spelled(list[i], word) == word.len)
             return true;
     }
     return false;
@@ -87,6 +88,22 @@ bool words_any(struct str text, const char *const *list, size_t count)
     for (size_t pos = 0; words_next(text, &pos, &word);) {
         if (words_have(list, count, word))
             return true;
+    }
+    return false;
+}
+
+bool words_phrase(struct str text, const char *const *phrases, size_t count)
+{
+    struct str word;
+
+    for (size_t pos = 0; words_next(text, &pos, &word);) {
+        struct str rest = str_slice(text, (size_t)(word.ptr - text.ptr), text.len);
+        char first = char_lower(rest.ptr[0]);
+        for (size_t i = 0; i < count; i++) {
+            size_t len = phrases[i][0] == first ? spelled(phrases[i], rest) : 0;
+            if (len > 0 && !word_byte_at(rest, len))
+                return true;
+        }
     }
     return false;
 }

@@ -26,4 +26,8 @@ bool words_next(struct str text, size_t *pos, struct str *ret_word);
 bool words_any(struct str text, const char *const *list, size_t count);
 #define WORDS_ANY(text, list) words_any((text), (list), ARRAY_LEN(list))
 
+/* Does text hold one of the phrases, whole words, ASCII case ignored? */
+bool words_phrase(struct str text, const char *const *phrases, size_t count);
+#define WORDS_PHRASE(text, list) words_phrase((text), (list), ARRAY_LEN(list))
+
 #endif
