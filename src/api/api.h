@@ -1,5 +1,8 @@
 /* The REST interface: one table of routes (api/routes.c), authentication, limits, idempotency,
  * problem+json. openapi.yaml is its contract.
+ *
+ * One struct api serves every loop of the process: everything in it is immutable after api_init()
+ * but for the counters, which are atomic.
  */
 #ifndef API_API_H
 #define API_API_H
@@ -8,19 +11,45 @@
 #include "calendar/calendar.h"
 #include "http/server.h"
 
+struct rate_table;
+
 /* Shared by all loops; counters inside are atomic. */
 struct api {
     const struct agent_house *house;
     struct calendar *calendar;
     const char *version;
     int64_t started_ms;
-    bool draining;                  /* /readyz says 503; atomic access */
-    const char *openapi_json;       /* the contract, built in */
+    bool draining;            /* /readyz says 503; atomic access */
+    bool sole_at_start;       /* no other server used this store when this one started */
+    const char *openapi_json; /* the contract, built in */
     size_t openapi_json_len;
-    char process_id[ULID_LEN + 1];  /* owner of idempotency records */
+    char process_id[ULID_LEN + 1]; /* owner of idempotency records */
+    struct rate_table *rates;
+    int64_t runs_in_flight;            /* atomic access */
+    int64_t (*connections)(void *ctx); /* open client connections; may be NULL */
+    void *connections_ctx;
 };
+
+/* Fill api for a house; the caller may then set sole_at_start and connections. */
+void api_init(struct api *api, const struct agent_house *house, struct calendar *calendar,
+    const char *version);
+void api_deinit(struct api *api);
 
 /* The http_handler; ctx is struct api *. Yields. */
 void api_handle(struct http_request *req, void *ctx);
+
+/* One call from inside the process, by whoever may use the data folder (the command line): the same
+ * routes, checks and answers, without a key, limits or a connection. query and body may be empty.
+ * The strings of the answer live in arena. Yields. */
+struct api_answer {
+    int status;
+    const char *content_type; /* NULL without a body */
+    struct str body;
+};
+void api_local(struct api *api, enum http_method method, struct str path, struct str query,
+    struct str body, struct str workspace_id, struct arena *arena, struct api_answer *ret_answer);
+
+/* Forget idempotency records of a workspace that are past their time. Yields. */
+MUST_CHECK int api_purge(struct api *api, struct str workspace_id, size_t *ret_count);
 
 #endif

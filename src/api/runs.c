@@ -1,1 +1,73 @@
-#include "base/base.h"
+/* GET /api/runs/{id}: one run with its answer and its events. */
+#include "api/exchange.h"
+
+#define PAGE 1000
+
+/* Each stored row holds a JSON array of consecutive events; the members are joined to one array. */
+static int write_events(struct exchange *x, struct json_writer *w)
+{
+    struct store_query query = {.entity = STORE_AGENT_ACTIONS,
+        .workspace_id = x->workspace,
+        .index = STORE_CHILDREN,
+        .value = x->params[0],
+        .limit = PAGE,
+        .cursor = STR("")};
+    struct store_page page;
+
+    json_name(w, "events");
+    json_array_begin(w);
+    do {
+        const struct agent_action_row *rows;
+        int rc = store_list(x->store, &query, x->arena, &page);
+
+        if (rc != 0)
+            return rc;
+        rows = page.rows;
+        for (size_t i = 0; i < page.count; i++) {
+            struct str events = str_trim(rows[i].events);
+
+            if (events.len > 2)
+                json_put_raw(w, str_slice(events, 1, events.len - 1));
+        }
+        query.cursor = page.cursor;
+    } while (!str_empty(page.cursor));
+    json_array_end(w);
+    return 0;
+}
+
+static void write_run(struct json_writer *w, const struct run_row *run)
+{
+    json_str_member(w, "id", run->id);
+    json_str_member(w, "session_id", run->session_id);
+    json_str_member(w, "state", run->state);
+    json_str_member(w, "agent", run->agent);
+    json_str_member(w, "model", run->model);
+    write_opt(w, "key_id", run->key_id);
+    write_opt(w, "error", run->error);
+    json_i64_member(w, "input_tokens", run->input_tokens);
+    json_i64_member(w, "output_tokens", run->output_tokens);
+    write_time(w, "created_at", run->created_at);
+    write_time(w, "finished_at", run->finished_at);
+    json_raw_member(w, "result", str_empty(run->result) ? STR("null") : run->result);
+}
+
+int runs_get(struct exchange *x)
+{
+    struct buf out = BUF_IN(x->arena);
+    struct run_row run;
+    struct json_writer w;
+    int rc = store_get(x->store, STORE_RUNS, x->workspace, x->params[0], x->arena, &run);
+
+    if (rc == STORE_MISSING)
+        return err_set(ERR_NOT_FOUND, "There is no run with this id.");
+    if (rc < 0)
+        return rc;
+    json_init(&w, &out);
+    json_object_begin(&w);
+    write_run(&w, &run);
+    rc = write_events(x, &w);
+    json_object_end(&w);
+    if (rc == 0)
+        answer_json(&x->answer, 200, &out);
+    return rc;
+}

@@ -1,1 +1,173 @@
-#include "base/base.h"
+/* /api/sessions: list, read, and delete for good. */
+#include "api/exchange.h"
+
+#define PAGE 200
+
+static void write_session(struct json_writer *w, const struct chat_session_row *row)
+{
+    json_object_begin(w);
+    json_str_member(w, "id", row->id);
+    json_str_member(w, "channel", row->channel);
+    write_opt(w, "title", row->title);
+    json_i64_member(w, "message_count", row->message_count);
+    write_time(w, "created_at", row->created_at);
+    write_time(w, "updated_at", row->updated_at);
+    json_object_end(w);
+}
+
+static int find_session(struct exchange *x, struct chat_session_row *ret_row)
+{
+    int rc =
+        store_get(x->store, STORE_CHAT_SESSIONS, x->workspace, x->params[0], x->arena, ret_row);
+
+    return rc == STORE_MISSING ? err_set(ERR_NOT_FOUND, "There is no session with this id.") : rc;
+}
+
+int sessions_list(struct exchange *x)
+{
+    struct store_query query = {.entity = STORE_CHAT_SESSIONS,
+        .workspace_id = x->workspace,
+        .index = 1,
+        .value = STR("chat"),
+        .descending = true,
+        .cursor = query_str(x, "cursor")};
+    struct buf out = BUF_IN(x->arena);
+    struct store_page page;
+    struct json_writer w;
+    int64_t limit;
+    int rc = query_i64(x, "limit", 1, 1000, 50, &limit);
+
+    query.limit = (size_t)limit;
+    if (rc == 0)
+        rc = store_list(x->store, &query, x->arena, &page);
+    if (rc < 0)
+        return rc;
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, "sessions");
+    json_array_begin(&w);
+    for (size_t i = 0; i < page.count; i++)
+        write_session(&w, &((const struct chat_session_row *)page.rows)[i]);
+    json_array_end(&w);
+    write_opt(&w, "next_cursor", page.cursor);
+    json_object_end(&w);
+    answer_json(&x->answer, 200, &out);
+    return 0;
+}
+
+int sessions_get(struct exchange *x)
+{
+    struct buf out = BUF_IN(x->arena);
+    struct chat_session_row row;
+    struct json_writer w;
+    int rc = find_session(x, &row);
+
+    if (rc < 0)
+        return rc;
+    json_init(&w, &out);
+    write_session(&w, &row);
+    answer_json(&x->answer, 200, &out);
+    return 0;
+}
+
+static void write_message(struct json_writer *w, const struct message_row *row)
+{
+    json_object_begin(w);
+    json_i64_member(w, "seq", row->seq);
+    json_str_member(w, "direction", row->direction);
+    json_str_member(w, "party", row->author);
+    json_str_member(w, "message", row->body);
+    write_time(w, "at", row->at);
+    write_opt(w, "run_id", row->run_id);
+    write_time(w, "created_at", row->created_at);
+    json_object_end(w);
+}
+
+int sessions_messages(struct exchange *x)
+{
+    struct store_query query = {.entity = STORE_MESSAGES,
+        .workspace_id = x->workspace,
+        .index = STORE_CHILDREN,
+        .value = x->params[0],
+        .cursor = query_str(x, "cursor")};
+    struct buf out = BUF_IN(x->arena);
+    struct chat_session_row session;
+    struct store_page page;
+    struct json_writer w;
+    int64_t limit;
+    int rc = query_i64(x, "limit", 1, 1000, 100, &limit);
+
+    query.limit = (size_t)limit;
+    query.descending = str_is(query_str(x, "order"), "desc");
+    if (rc == 0)
+        rc = find_session(x, &session);
+    if (rc == 0)
+        rc = store_list(x->store, &query, x->arena, &page);
+    if (rc < 0)
+        return rc;
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, "messages");
+    json_array_begin(&w);
+    for (size_t i = 0; i < page.count; i++)
+        write_message(&w, &((const struct message_row *)page.rows)[i]);
+    json_array_end(&w);
+    write_opt(&w, "next_cursor", page.cursor);
+    json_object_end(&w);
+    answer_json(&x->answer, 200, &out);
+    return 0;
+}
+
+/* One page of the session's runs with their events and effects. Sets *ret_count. */
+static int delete_runs(struct exchange *x, struct arena *arena, size_t *ret_count)
+{
+    struct store_query query = {.entity = STORE_RUNS,
+        .workspace_id = x->workspace,
+        .index = 0,
+        .value = x->params[0],
+        .limit = PAGE,
+        .cursor = STR("")};
+    struct store_page page;
+    struct store_batch batch;
+    const struct run_row *rows;
+    int rc = store_list(x->store, &query, arena, &page);
+
+    if (rc != 0)
+        return rc;
+    rows = page.rows;
+    store_batch_init(&batch, arena);
+    for (size_t i = 0; i < page.count; i++) {
+        store_delete_all(&batch, STORE_AGENT_ACTIONS, x->workspace, STORE_CHILDREN, rows[i].id);
+        store_delete_all(&batch, STORE_EFFECTS, x->workspace, 0, rows[i].id);
+        store_delete(&batch, STORE_RUNS, &rows[i]);
+    }
+    *ret_count = page.count;
+    return page.count > 0 ? store_commit(x->store, &batch) : 0;
+}
+
+/* The session itself goes last, so that a crash on the way leaves something to delete again. What
+ * was booked stays in the calendar: it is other people's too. */
+int sessions_delete(struct exchange *x)
+{
+    struct chat_session_row row;
+    struct store_batch batch;
+    struct arena arena;
+    size_t count = PAGE;
+    int rc = find_session(x, &row);
+
+    arena_init(&arena);
+    while (rc == 0 && count == PAGE) {
+        arena_reset(&arena);
+        rc = delete_runs(x, &arena, &count);
+    }
+    arena_deinit(&arena);
+    if (rc != 0)
+        return rc;
+    store_batch_init(&batch, x->arena);
+    store_delete_all(&batch, STORE_MESSAGES, x->workspace, STORE_CHILDREN, row.id);
+    store_delete(&batch, STORE_CHAT_SESSIONS, &row);
+    rc = store_commit(x->store, &batch);
+    if (rc == 0)
+        x->answer.status = 204;
+    return rc;
+}

@@ -1,6 +1,166 @@
-#include "base/base.h"
+/* The command line: one table of commands. */
+#include "host/boot.h"
+#include "host/commands.h"
 
-int main(void)
+#include <signal.h>
+#include <sys/stat.h>
+
+static int help_command(int argc, char **argv);
+static int version_command(int argc, char **argv);
+
+const struct command commands[] = {
+    {"serve", "Serve the REST interface", "serve [--listen HOST:PORT] [--data-dir DIR]",
+        "Runs until SIGTERM or Ctrl-C, then finishes what it is working on. SIGHUP reads TLS\n"
+        "certificates again. The first start makes the data folder, the master key and an API key\n"
+        "with every right, in DIR/admin.key.",
+        serve_command},
+    {"chat", "Let Theo answer a transcript, or talk to him",
+        "chat [FILE | -] [--json] [--session ID] [--must-reply] [--system-prompt TEXT] [--as "
+        "NAME]\n"
+        "            [--url URL --key KEY]",
+        "FILE holds lines `party: message`; - reads them from standard input. Without FILE, on a\n"
+        "terminal, you type and Theo answers. Works on the data folder itself, or on a server "
+        "with\n"
+        "--url and --key.",
+        chat_command},
+    {"schedule", "Book, list, show and cancel events",
+        "schedule book --summary TEXT (--when \"next Tue 3pm\" | --start TIME) [--end TIME |\n"
+        "                --duration-minutes N] [--attendee WHO]... [--description TEXT] "
+        "[--location TEXT]\n"
+        "       theo schedule list [--from TIME] [--to TIME] [--ics] | show ID [--ics] | cancel ID",
+        "TIME is RFC 3339 (2026-03-02T15:00:00+01:00). Add --json for the answer as it is, and\n"
+        "--url with --key to ask a server.",
+        schedule_command},
+    {"keys", "Create, list, rotate and revoke API keys",
+        "keys create --name NAME --scopes \"chat read\" [--expires TIME] | list | rotate ID\n"
+        "            [--grace-seconds N] | revoke ID",
+        "Scopes: admin (everything), chat, schedule, read, keys. Works beside a running server,\n"
+        "which notices within a second. A key is shown once. Add --json for scripts.",
+        keys_command},
+    {"config", "Show every setting and where it came from", "config [--json | --markdown]",
+        "The order is: default, theo.yaml (or --config FILE, or THEO_CONFIG), THEO_* variables,\n"
+        "flags; the later wins. Each line's name is also the flag: log.level is --log-level.\n"
+        "--markdown writes the reference, docs/config.md.",
+        config_command},
+    {"doctor", "Say what is wrong with this installation, and what to do", "doctor [--json]",
+        "Checks the data folder, the keys, the store, the model, the time zone database, TLS and\n"
+        "limits. Exits 1 when something is broken.",
+        doctor_command},
+    {"version", "Print the version", "version", "", version_command},
+    {"help", "Explain a command", "help [COMMAND]", "", help_command},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static const struct command *find_command(const char *name)
 {
+    for (const struct command *command = commands; command->name; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+static int print_overview(void)
+{
+    struct cli_style style = cli_style(1);
+
+    printf("%sTheo%s %s: the helper in group chats where companies do business together.\n\n",
+        style.bold, style.plain, boot_version());
+    printf("Usage: theo COMMAND [OPTIONS]\n\n");
+    for (const struct command *command = commands; command->name; command++)
+        if (command->summary)
+            printf("  %s%-10s%s %s\n", style.bold, command->name, style.plain, command->summary);
+    printf(
+        "\nEvery setting is also a flag (`theo config` lists them). Start with `theo serve`, or\n"
+        "try `theo chat examples/partnership.txt`. `theo COMMAND --help` says more.\n");
     return 0;
+}
+
+static int print_help(const struct command *command)
+{
+    printf("%s\n\nUsage: theo %s\n", command->summary ? command->summary : command->name,
+        command->usage);
+    if (command->help[0])
+        printf("\n%s\n", command->help);
+    return 0;
+}
+
+/* The number of single-character edits between two short words (Levenshtein). */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[32], a_len = strlen(a), b_len = MIN(strlen(b), ARRAY_LEN(row) - 1);
+
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t above = row[j], change = diagonal + (a[i - 1] != b[j - 1]);
+
+            row[j] = MIN(MIN(above + 1, row[j - 1] + 1), change);
+            diagonal = above;
+        }
+    }
+    return row[b_len];
+}
+
+static int unknown_command(const char *name)
+{
+    const char *nearest = "help";
+    size_t best = 4;
+
+    for (const struct command *command = commands; command->name; command++) {
+        size_t far = command->summary ? distance(name, command->name) : SIZE_MAX;
+
+        if (far < best) {
+            best = far;
+            nearest = command->name;
+        }
+    }
+    return cli_wrong("there is no command \"%.60s\"; did you mean `theo %s`?", name, nearest);
+}
+
+static int help_command(int argc, char **argv)
+{
+    const struct command *command;
+
+    if (argc < 2)
+        return print_overview();
+    command = find_command(argv[1]);
+    return command ? print_help(command) : unknown_command(argv[1]);
+}
+
+static int version_command(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    printf("theo %s\n", boot_version());
+    return 0;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+    const struct command *command;
+
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    command = find_command(name);
+    if (!command)
+        return unknown_command(name);
+    if (asks_for_help(argc - 1, argv + 1))
+        return print_help(command);
+    return command->run(argc > 1 ? argc - 1 : 1, argc > 1 ? argv + 1 : argv);
 }

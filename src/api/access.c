@@ -1,0 +1,95 @@
+/* Who asks, may he, and how often. */
+#include "api/exchange.h"
+#include "watch/metrics.h"
+
+static struct str presented_key(const struct http_request *req)
+{
+    struct str value = http_header(&req->headers, "authorization");
+
+    if (str_starts_nocase(value, STR("bearer ")))
+        return str_trim(str_slice(value, 7, value.len));
+    return str_trim(http_header(&req->headers, "x-api-key"));
+}
+
+/* A proxy on the same machine makes the whole world look like loopback; it says so in a header. */
+static bool is_local(const struct http_request *req)
+{
+    bool loopback = str_starts(req->peer, STR("127.")) || str_is(req->peer, "::1") ||
+                    str_starts(req->peer, STR("::ffff:127."));
+
+    return loopback && !http_header(&req->headers, "x-forwarded-for").ptr &&
+           !http_header(&req->headers, "forwarded").ptr;
+}
+
+static int identify(struct exchange *x)
+{
+    struct str key = presented_key(x->req);
+    int rc;
+
+    if (str_empty(key)) {
+        metric_add(M_AUTH_FAILURES, "missing", 1);
+        return err_set(ERR_UNAUTHORIZED, "Send an API key as `Authorization: Bearer KEY` or "
+                                         "`X-API-Key: KEY`.");
+    }
+    rc = api_key_check(x->store, x->env, key, &x->who);
+    if (rc < 0) {
+        if (rc == ERR_UNAUTHORIZED)
+            metric_add(M_AUTH_FAILURES, "refused", 1);
+        return rc;
+    }
+    x->known = true;
+    x->workspace = str_from(x->who.workspace_id);
+    return store_workspace(x->store, x->workspace);
+}
+
+static int check_scopes(struct exchange *x)
+{
+    struct str rest, scope;
+
+    if (!x->route->scopes)
+        return 0;
+    rest = str_from(x->route->scopes);
+    while (str_next(&rest, ' ', &scope))
+        if (api_identity_may(&x->who, str_cstr(x->arena, scope)))
+            return 0;
+    metric_add(M_AUTH_FAILURES, "scope", 1);
+    return err_set(ERR_DENIED, "This key lacks the scope that is needed here (one of: %s, admin).",
+        x->route->scopes);
+}
+
+static int check_rate(struct exchange *x)
+{
+    int64_t per_minute = x->api->house->config->rate_per_minute;
+    struct rate_state rate;
+
+    if (per_minute == 0)
+        return 0;
+    rate = rate_take(
+        x->api->rates, (uint32_t)strtoul(x->who.key_id, NULL, 16), per_minute, env_mono_ms(x->env));
+    answer_header(&x->answer, "RateLimit-Policy",
+        str_printf(x->arena, "\"default\";q=%lld;w=60", (long long)rate.limit));
+    answer_header(&x->answer, "RateLimit",
+        str_printf(x->arena, "\"default\";r=%lld;t=%lld", (long long)rate.remaining,
+            (long long)rate.reset_s));
+    if (rate.allowed)
+        return 0;
+    metric_add(M_RATE_LIMITED, NULL, 1);
+    err_set(ERR_BUSY, "This key may make %lld requests a minute; wait and try again.",
+        (long long)rate.limit);
+    err_get()->retry_after_ms = rate.retry_after_ms;
+    return ERR_BUSY;
+}
+
+int access_check(struct exchange *x)
+{
+    int rc;
+
+    if (x->route->flags & ROUTE_OPEN)
+        return 0;
+    if ((x->route->flags & ROUTE_LOOPBACK) && is_local(x->req))
+        return 0;
+    rc = identify(x);
+    if (rc == 0)
+        rc = check_rate(x);
+    return rc == 0 ? check_scopes(x) : rc;
+}

@@ -1,0 +1,222 @@
+#include "host/boot.h"
+
+#include "host/catalog.h"
+#include "secure/redact.h"
+#include "secure/seal.h"
+#include "text/zone.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+const char *boot_version(void)
+{
+    return THEO_VERSION;
+}
+
+static int set_up_log(const struct boot *boot, bool quiet)
+{
+    const struct config *config = &boot->config;
+    enum log_format format = LOG_AUTO;
+    enum log_level level;
+
+    if (!log_level_parse(str_from(config->log_level), &level))
+        return err_field(ERR_INVALID, "log.level",
+            "log.level must be debug, info, warn, error or off, not \"%s\"", config->log_level);
+    if (strcmp(config->log_format, "json") == 0)
+        format = LOG_JSON;
+    else if (strcmp(config->log_format, "human") == 0)
+        format = LOG_HUMAN;
+    else if (strcmp(config->log_format, "auto") != 0)
+        return err_field(ERR_INVALID, "log.format",
+            "log.format must be json, human or auto, not \"%s\"", config->log_format);
+    log_setup(format, STDERR_FILENO, redact);
+    if (quiet && strcmp(config->log_level, "info") == 0)
+        level = LOG_WARN;
+    log_level_set(level);
+    return 0;
+}
+
+/* --config PATH comes before the settings that it holds. */
+static int take_config_path(int *argc, char **argv, const char **ret_path)
+{
+    for (int i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+        int used = 1;
+
+        if (strncmp(argv[i], "--config=", 9) == 0) {
+            *ret_path = argv[i] + 9;
+        } else if (strcmp(argv[i], "--config") == 0) {
+            if (i + 1 >= *argc)
+                return err_set(ERR_INVALID, "--config needs a value: --config FILE");
+            *ret_path = argv[i + 1];
+            used = 2;
+        } else {
+            continue;
+        }
+        memmove(&argv[i], &argv[i + used], (size_t)(*argc - i - used + 1) * sizeof(*argv));
+        *argc -= used;
+        i--;
+    }
+    return 0;
+}
+
+int boot_config(struct boot *boot, const struct cli_option *options, size_t count, bool quiet,
+    int *argc, char **argv)
+{
+    const char *path = NULL;
+    int rc;
+
+    *boot = (struct boot){.env = env_system()};
+    catalog_register();
+    rc = take_config_path(argc, argv, &path);
+    if (rc == 0)
+        rc = config_load(&boot->config, path, environ);
+    if (rc == 0)
+        rc = config_flags(&boot->config, argc, argv);
+    if (rc == 0)
+        rc = cli_parse(options, count, argc, argv);
+    if (rc == 0)
+        rc = set_up_log(boot, quiet);
+    if (rc == 0 && !zone_get(str_from(boot->config.time_zone)))
+        rc = err_field(ERR_INVALID, "time-zone",
+            "time-zone must be an IANA name such as Europe/Madrid, not \"%s\" (is tzdata "
+            "installed?)",
+            boot->config.time_zone);
+    return rc;
+}
+
+struct str boot_path(const struct boot *boot, const char *name, struct arena *arena)
+{
+    return str_printf(arena, "%s/%s", boot->config.data_dir, name);
+}
+
+bool boot_in_memory(const struct boot *boot)
+{
+    return strcmp(boot->config.store, "memory") == 0;
+}
+
+static int make_data_dir(const struct boot *boot)
+{
+    const char *path = boot->config.data_dir;
+    struct stat st;
+
+    if (mkdir(path, 0700) == 0)
+        return 0;
+    if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    return err_set(ERR_IO, "the data folder %s cannot be made: %s; name another with --data-dir",
+        path, errno == EEXIST ? "there is a file of that name" : strerror(errno));
+}
+
+static int open_sealer(struct boot *boot)
+{
+    int rc = secure_init();
+
+    if (rc < 0)
+        return rc;
+    if (boot_in_memory(boot))
+        return sealer_new_ephemeral(boot->env, &boot->sealer);
+    snprintf(boot->master_key_path, sizeof(boot->master_key_path), "%s/master.key",
+        boot->config.data_dir);
+    return sealer_open(
+        boot->env, boot->master_key_path, true, &boot->sealer, &boot->master_key_created);
+}
+
+static int add_model(struct boot *boot, struct str spec)
+{
+    int rc;
+
+    for (size_t i = 0; i < boot->model_count; i++)
+        if (str_eq(model_spec(boot->models[i]), spec))
+            return 0;
+    if (boot->model_count == BOOT_MODELS_MAX)
+        return err_field(
+            ERR_INVALID, "model.fallback", "at most %d models may be configured", BOOT_MODELS_MAX);
+    rc = model_open(&boot->config, boot->env, spec, &boot->models[boot->model_count]);
+    if (rc == 0)
+        boot->model_count++;
+    return rc;
+}
+
+static int open_models(struct boot *boot)
+{
+    struct str rest = str_from(boot->config.model_fallback), spec;
+    int rc = add_model(boot, str_trim(str_from(boot->config.model)));
+
+    while (rc == 0 && str_next(&rest, ',', &spec))
+        if (!str_empty(str_trim(spec)))
+            rc = add_model(boot, str_trim(spec));
+    return rc;
+}
+
+int boot_open(struct boot *boot)
+{
+    int rc = make_data_dir(boot);
+
+    if (rc == 0)
+        rc = open_sealer(boot);
+    if (rc == 0)
+        rc = store_open(&boot->config, boot->env, boot->sealer, &boot->store);
+    if (rc == 0)
+        rc = calendar_open(&boot->config, boot->env, boot->store, &boot->calendar);
+    if (rc == 0)
+        rc = open_models(boot);
+    if (rc < 0)
+        return rc;
+    boot->services.calendar = boot->calendar;
+    boot->house = (struct agent_house){.env = boot->env,
+        .config = &boot->config,
+        .store = boot->store,
+        .models = boot->models,
+        .model_count = boot->model_count,
+        .tools = catalog_tools,
+        .tool_count = catalog_tool_count,
+        .services = &boot->services};
+    api_init(&boot->api, &boot->house, boot->calendar, boot_version());
+    return 0;
+}
+
+void boot_close(struct boot *boot)
+{
+    api_deinit(&boot->api);
+    for (size_t i = 0; i < boot->model_count; i++)
+        model_free(boot->models[i]);
+    if (boot->calendar)
+        calendar_free(boot->calendar);
+    if (boot->store)
+        store_close(boot->store);
+    if (boot->sealer)
+        sealer_free(boot->sealer);
+    config_deinit(&boot->config);
+}
+
+struct fiber_task {
+    struct boot *boot;
+    int (*fn)(struct boot *boot, void *arg);
+    void *arg;
+    int rc;
+    struct err cause;
+};
+
+static void run_task(void *arg)
+{
+    struct fiber_task *task = arg;
+    struct http_client_options options = {.ca_file = task->boot->config.tls_ca_file};
+
+    http_client_configure(fiber_loop(), &options);
+    task->rc = task->fn(task->boot, task->arg);
+    task->cause = *err_get();
+}
+
+int boot_on_fiber(struct boot *boot, int (*fn)(struct boot *boot, void *arg), void *arg)
+{
+    struct fiber_task task = {boot, fn, arg, 0, {0}};
+    int rc = loop_run_fiber(boot->env, run_task, &task);
+
+    if (rc < 0)
+        return rc;
+    *err_get() = task.cause;
+    return task.rc;
+}

@@ -1,0 +1,85 @@
+#include "host/caller.h"
+
+int caller_open(struct caller *caller, struct boot *boot)
+{
+    caller->boot = boot;
+    if (caller->url && !caller->key)
+        return err_set(ERR_INVALID, "--url needs --key KEY");
+    return caller->url ? 0 : boot_open(boot);
+}
+
+static int call_remote(const struct caller *caller, enum http_method method, struct str path,
+    struct str query, struct str body, struct arena *arena, struct api_answer *ret_answer)
+{
+    struct str base = str_from(caller->url);
+    struct http_header headers[] = {
+        {STR("Authorization"), str_printf(arena, "Bearer %s", caller->key)},
+        {STR("Content-Type"), STR("application/json")},
+    };
+    struct http_call call = {.method = method,
+        .headers = headers,
+        .header_count = ARRAY_LEN(headers),
+        .body = body,
+        .timeout_ms = caller->boot->config.run_timeout_ms};
+    struct http_reply reply;
+    int rc;
+
+    while (str_ends(base, STR("/")))
+        base.len--;
+    call.url = str_printf(arena, "%.*s%.*s%s%.*s", STR_ARG(base), STR_ARG(path),
+        query.len ? "?" : "", STR_ARG(query));
+    rc = http_send(arena, &call, &reply);
+    if (rc == 0)
+        *ret_answer = (struct api_answer){
+            reply.status, str_cstr(arena, http_header(&reply.headers, "content-type")), reply.body};
+    return rc;
+}
+
+int caller_call(const struct caller *caller, enum http_method method, struct str path,
+    struct str query, struct str body, struct arena *arena, struct api_answer *ret_answer)
+{
+    if (caller->url)
+        return call_remote(caller, method, path, query, body, arena, ret_answer);
+    api_local(&caller->boot->api, method, path, query, body, BOOT_WORKSPACE, arena, ret_answer);
+    return 0;
+}
+
+struct pending_call {
+    const struct caller *caller;
+    enum http_method method;
+    struct str path, query, body;
+    struct arena *arena;
+    struct api_answer *answer;
+};
+
+static int call_on_fiber(struct boot *boot, void *arg)
+{
+    struct pending_call *call = arg;
+
+    (void)boot;
+    return caller_call(
+        call->caller, call->method, call->path, call->query, call->body, call->arena, call->answer);
+}
+
+int caller_call_now(const struct caller *caller, enum http_method method, struct str path,
+    struct str query, struct str body, struct arena *arena, struct api_answer *ret_answer)
+{
+    struct pending_call call = {caller, method, path, query, body, arena, ret_answer};
+
+    return boot_on_fiber(caller->boot, call_on_fiber, &call);
+}
+
+int caller_status(const struct api_answer *answer, struct arena *arena)
+{
+    const struct json *problem;
+    struct str detail = STR("");
+
+    if (answer->status >= 200 && answer->status < 300)
+        return 0;
+    if (json_parse(arena, answer->body, &problem) == 0)
+        detail = json_get_str(problem, "detail");
+    if (str_empty(detail))
+        detail = str_printf(arena, "the answer was HTTP %d", answer->status);
+    fprintf(stderr, "theo: %.*s\n", STR_ARG(detail));
+    return answer->status == 400 || answer->status == 422 ? 2 : 1;
+}

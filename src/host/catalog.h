@@ -1,0 +1,12 @@
+/* The implementations that src/catalog.def lists, made known to the rooms that use them. */
+#ifndef HOST_CATALOG_H
+#define HOST_CATALOG_H
+
+#include "agent/tool.h"
+
+/* Register stores and models. Once, before anything is opened. */
+void catalog_register(void);
+extern const struct tool *const catalog_tools[];
+extern const size_t catalog_tool_count;
+
+#endif

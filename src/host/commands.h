@@ -1,0 +1,12 @@
+/* The commands; main.c has the table. */
+#ifndef HOST_COMMANDS_H
+#define HOST_COMMANDS_H
+
+int serve_command(int argc, char **argv);
+int chat_command(int argc, char **argv);
+int schedule_command(int argc, char **argv);
+int keys_command(int argc, char **argv);
+int config_command(int argc, char **argv);
+int doctor_command(int argc, char **argv);
+
+#endif

@@ -1,0 +1,154 @@
+/* theo keys: API keys of the data folder, also beside a running server. */
+#include "host/caller.h"
+#include "host/commands.h"
+
+struct keys_options {
+    struct caller caller;
+    const char *name, *scopes, *expires, *grace;
+    bool json;
+};
+
+static struct str create_body(const struct keys_options *options, struct arena *arena)
+{
+    struct buf out = BUF_IN(arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_cstr_member(&w, "name", options->name);
+    json_cstr_member(&w, "scopes", options->scopes);
+    if (options->expires)
+        json_cstr_member(&w, "expires_at", options->expires);
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+static void print_scopes(const struct json *key)
+{
+    for (const struct json *scope = json_first(json_get(key, "scopes")); scope;
+         scope = json_next(scope))
+        printf(" %.*s", STR_ARG(json_str(scope)));
+}
+
+static void print_new_key(const struct json *key)
+{
+    struct cli_style style = cli_style(1);
+
+    printf("%s%.*s%s\n", style.bold, STR_ARG(json_get_str(key, "key")), style.plain);
+    fprintf(
+        stderr, "Keep it now: it is not shown again. Send it as `Authorization: Bearer KEY`.\n");
+}
+
+static void print_list(const struct json *answer)
+{
+    printf("%-9s %-24s %-24s %-20s %s\n", "ID", "NAME", "CREATED", "STATE", "SCOPES");
+    for (const struct json *key = json_first(json_get(answer, "keys")); key; key = json_next(key)) {
+        struct str revoked = json_get_str(key, "revoked_at"),
+                   expires = json_get_str(key, "expires_at");
+
+        printf("%-9.*s %-24.*s %-24.*s ", STR_ARG(json_get_str(key, "id")),
+            STR_ARG(json_get_str(key, "name")), STR_ARG(json_get_str(key, "created_at")));
+        if (revoked.len)
+            printf("%-20s", "revoked");
+        else if (expires.len)
+            printf("until %-14.10s", expires.ptr);
+        else
+            printf("%-20s", "valid");
+        print_scopes(key);
+        printf("\n");
+    }
+}
+
+static int call(struct keys_options *options, const char *verb, const char *id, struct arena *arena,
+    struct api_answer *ret_answer)
+{
+    struct str one = str_printf(arena, "/api/auth/keys/%s", id ? id : "");
+
+    if (strcmp(verb, "create") == 0)
+        return caller_call_now(&options->caller, HTTP_POST, STR("/api/auth/keys"), STR(""),
+            create_body(options, arena), arena, ret_answer);
+    if (strcmp(verb, "list") == 0)
+        return caller_call_now(&options->caller, HTTP_GET, STR("/api/auth/keys"), STR("limit=1000"),
+            STR(""), arena, ret_answer);
+    if (strcmp(verb, "rotate") == 0)
+        return caller_call_now(&options->caller, HTTP_POST,
+            str_printf(arena, "%.*s/rotate", STR_ARG(one)), STR(""),
+            str_printf(arena, "{\"grace_seconds\":%s}", options->grace), arena, ret_answer);
+    return caller_call_now(&options->caller, HTTP_DELETE, one, STR(""), STR(""), arena, ret_answer);
+}
+
+static int print_answer(const struct keys_options *options, const char *verb, const char *id,
+    const struct api_answer *answer, struct arena *arena)
+{
+    const struct json *json = NULL;
+    int rc = caller_status(answer, arena);
+
+    if (rc != 0)
+        return rc;
+    if (strcmp(verb, "revoke") == 0) {
+        printf(options->json ? "{\"id\":\"%s\",\"revoked\":true}\n" : "Revoked %s.\n", id);
+        return 0;
+    }
+    if (json_parse(arena, answer->body, &json) < 0)
+        return cli_fail(ERR_PROTOCOL);
+    if (options->json)
+        printf("%.*s\n", STR_ARG(answer->body));
+    else if (strcmp(verb, "list") == 0)
+        print_list(json);
+    else
+        print_new_key(json);
+    return 0;
+}
+
+static int check_usage(const struct keys_options *options, int argc, char **argv)
+{
+    static const char *const verbs[] = {"create", "list", "rotate", "revoke"};
+    const char *verb = argc > 1 ? argv[1] : "";
+    bool known = false;
+    int64_t grace;
+
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        known |= strcmp(verb, verbs[i]) == 0;
+    if (!known)
+        return cli_wrong("say what to do with keys: create, list, rotate ID or revoke ID");
+    if (strcmp(verb, "create") == 0 && (!options->name || !options->scopes))
+        return cli_wrong("keys create needs --name NAME and --scopes \"chat read\"");
+    if (argc > (verb[0] == 'r' ? 3 : 2))
+        return cli_wrong("there is a word too many: \"%.60s\"", argv[argc - 1]);
+    if (verb[0] == 'r' && argc < 3)
+        return cli_wrong("keys %s needs the id of a key; `theo keys list` shows them", verb);
+    if (!str_to_i64(str_from(options->grace), &grace))
+        return cli_wrong("--grace-seconds must be a whole number");
+    return 0;
+}
+
+int keys_command(int argc, char **argv)
+{
+    struct keys_options options = {.grace = "0"};
+    const struct cli_option list[] = {
+        {"name", CLI_STR, &options.name, "NAME", "What the key is for."},
+        {"scopes", CLI_STR, &options.scopes, "SCOPES", "Space-separated."},
+        {"expires", CLI_STR, &options.expires, "TIME", "When it ends."},
+        {"grace-seconds", CLI_STR, &options.grace, "N", "How long the old key still works."},
+        {"json", CLI_FLAG, &options.json, NULL, "Print JSON."},
+        CALLER_OPTIONS(options.caller),
+    };
+    struct api_answer answer;
+    struct boot boot;
+    struct arena arena;
+    int rc = boot_config(&boot, list, ARRAY_LEN(list), true, &argc, argv), status;
+
+    if (rc < 0)
+        return cli_fail(rc);
+    status = check_usage(&options, argc, argv);
+    if (status != 0)
+        return status;
+    arena_init(&arena);
+    rc = caller_open(&options.caller, &boot);
+    if (rc == 0)
+        rc = call(&options, argv[1], argv[2], &arena, &answer);
+    status = rc < 0 ? cli_fail(rc) : print_answer(&options, argv[1], argv[2], &answer, &arena);
+    boot_close(&boot);
+    arena_deinit(&arena);
+    return status;
+}
