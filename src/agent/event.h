@@ -4,12 +4,20 @@
  * Types: run.started, speak.decided, model.started, model.delta (streamed, not stored),
  * model.completed, model.failed, tool.started, tool.completed, effect.intended, effect.done,
  * budget.exceeded, run.completed, run.failed, run.cancelled. Payloads are JSON objects; seq counts
- * from 1 within the run.
+ * from 1 within the run, and is 0 for what is not stored. After model.failed the deltas of that
+ * model call are void.
+ *
+ * Stored form: an agent_actions row holds a JSON array of consecutive events,
+ * [{"seq":1,"type":"run.started","at":"2026-03-02T09:00:00.000Z","data":{…}}, …], under the seq of
+ * its first one. Only the run's own fiber uses its log. Everything lives in the run's arena.
  */
 #ifndef AGENT_EVENT_H
 #define AGENT_EVENT_H
 
 #include "base/buf.h"
+#include "base/env.h"
+
+struct agent_action_row;
 
 struct run_event {
     int64_t seq;
@@ -20,5 +28,39 @@ struct run_event {
 
 /* Receives events as they happen, on the run's fiber; may yield. Non-zero cancels the run. */
 typedef int run_sink(const struct run_event *event, void *ctx);
+
+struct event_log {
+    const struct env *env;
+    struct arena *arena;
+    run_sink *sink;
+    void *sink_ctx;
+    int64_t last_seq;
+    struct buf pending;    /* JSON array without its end: events that are not stored yet */
+    int64_t pending_first; /* seq of the first of them; 0: none */
+    struct run_event *held;
+    size_t held_count, held_capacity;
+    bool holding;
+};
+
+void event_log_init(struct event_log *log, const struct env *env, struct arena *arena,
+    run_sink *sink, void *sink_ctx);
+
+/* Record an event. data must stay until it is stored and delivered. 0, or what the sink returned.
+ * Yields when the sink does. */
+MUST_CHECK int event_record(struct event_log *log, const char *type, struct str data);
+/* Deliver an event that is not kept. */
+MUST_CHECK int event_stream(struct event_log *log, const char *type, struct str data);
+
+/* Between hold and release events are recorded but not shown: what a client sees is stored. */
+void event_log_hold(struct event_log *log);
+MUST_CHECK int event_log_release(struct event_log *log);
+/* Forget events recorded since event_log_hold() that were never stored. */
+void event_log_restart(struct event_log *log);
+
+/* The row that stores what is pending; false when nothing is. It borrows the log's memory until
+ * the next event. event_log_stored() after its commit. */
+bool event_log_row(struct event_log *log, struct str workspace_id, struct str run_id,
+    struct agent_action_row *ret_row);
+void event_log_stored(struct event_log *log);
 
 #endif

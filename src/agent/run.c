@@ -1,1 +1,220 @@
-#include "agent/run.h"
+#include "agent/private.h"
+#include "runtime/loop.h"
+#include "watch/metrics.h"
+
+int run_event(struct run *run, const char *type, struct str data)
+{
+    if (event_record(&run->log, type, data) == 0)
+        return 0;
+    return err_set(ERR_CANCELLED, "The reader of the run's events went away.");
+}
+
+static int check_agent(const struct run_request *request, const struct config *config)
+{
+    if (str_empty(request->agent) || str_is(request->agent, "default") ||
+        str_eq_nocase(request->agent, str_from(config->agent_name)))
+        return 0;
+    return err_field(ERR_INVALID, "agent", "There is no agent %.*s; leave agent out, or say %s.",
+        (int)MIN(request->agent.len, (size_t)64), request->agent.ptr, config->agent_name);
+}
+
+static int check_zone(
+    const struct run_request *request, const struct config *config, const struct zone **ret_zone)
+{
+    bool given = !str_empty(request->time_zone);
+    const struct zone *zone = zone_get(given ? request->time_zone : str_from(config->time_zone));
+
+    if (!zone)
+        return err_field(ERR_INVALID, "time_zone", "%s must be an IANA name such as Europe/Madrid.",
+            given ? "time_zone" : "The setting time-zone");
+    *ret_zone = zone;
+    return 0;
+}
+
+static int prepare(struct run *run)
+{
+    const struct run_request *request = run->request;
+    const struct config *config = run->house->config;
+    int rc = check_agent(request, config);
+
+    if (request->chat.count == 0)
+        return err_field(ERR_INVALID, "chat_context", "chat_context has no message.");
+    if (rc == 0)
+        rc = check_zone(request, config, &run->zone);
+    if (rc < 0)
+        return rc;
+    run->now_ms = env_wall_ms(run->house->env);
+    run->begun_ms = env_mono_ms(run->house->env);
+    run->deadline_ms = loop_now_ms(fiber_loop()) + config->run_timeout_ms;
+    run->row = (struct run_row){
+        .workspace_id = request->workspace_id,
+        .id = ulid_new(run->house->env, run->arena),
+        .state = STR("running"),
+        .agent = str_from(config->agent_name),
+        .key_id = request->key_id,
+        .result = STR(""),
+        .error = STR(""),
+        .created_at = run->now_ms,
+    };
+    run->seed = str_empty(request->idempotency_key) ? run->row.id : request->idempotency_key;
+    run->result = (struct run_result){
+        .session_id = request->session_id,
+        .run_id = run->row.id,
+        .reply = STR(""),
+        .reason = STR(""),
+        .agent = run->row.agent,
+    };
+    event_log_init(&run->log, run->house->env, run->arena, request->sink, request->sink_ctx);
+    return think_prepare(run);
+}
+
+static void count_run(const struct run *run, int rc)
+{
+    const char *outcome = run->result.spoke ? "spoke" : "silent";
+
+    if (rc < 0)
+        outcome = rc == ERR_CANCELLED ? "cancelled" : "failed";
+    metric_add(M_RUNS, outcome, 1);
+    metric_observe_ms(M_RUN_MS, NULL, (double)run->result.latency_ms);
+    if (rc < 0)
+        log_warn("run.failed", LOG_CSTR("outcome", outcome), LOG_ERR);
+    else
+        log_debug(
+            "run.completed", LOG_CSTR("outcome", outcome), LOG_I64("ms", run->result.latency_ms));
+}
+
+/* Nobody hears a run that failed: what it had to say is void. */
+static int end_failed(struct run *run, int rc)
+{
+    struct err cause = *err_get();
+
+    if (rc == ERR_TIMEOUT && loop_now_ms(fiber_loop()) >= run->deadline_ms) {
+        rc = err_set(ERR_TIMEOUT, "The run took longer than its %lld ms (setting run.timeout-ms).",
+            (long long)run->house->config->run_timeout_ms);
+        cause = *err_get();
+    }
+    run->result.spoke = false;
+    run->result.reply = STR("");
+    if (journal_end(run, rc == ERR_CANCELLED ? "cancelled" : "failed", rc, &cause) < 0)
+        log_error("run.not_recorded", LOG_ERR);
+    else if (rc != ERR_CANCELLED && event_log_release(&run->log) != 0)
+        log_debug("run.unheard", LOG_STR("run", run->row.id));
+    run->result.reason = str_dup(run->arena, str_from(cause.message));
+    *err_get() = cause;
+    return rc;
+}
+
+static int speak(struct run *run)
+{
+    int rc = event_log_release(&run->log);
+
+    if (rc != 0)
+        rc = err_set(ERR_CANCELLED, "The reader of the run's events went away.");
+    if (rc == 0)
+        rc = think(run);
+    if (rc < 0)
+        return end_failed(run, rc);
+    rc = journal_end(run, "completed", 0, err_get());
+    if (rc == 0 && event_log_release(&run->log) != 0)
+        log_debug("run.unheard", LOG_STR("run", run->row.id));
+    return rc;
+}
+
+static int journaled(struct run *run)
+{
+    int rc = store_workspace(run->house->store, run->row.workspace_id);
+
+    event_log_hold(&run->log);
+    if (rc == 0)
+        rc = journal_begin(run);
+    if (rc < 0) {
+        run->result.session_id = run->result.run_id = STR("");
+        return rc;
+    }
+    if (run->verdict.speak)
+        rc = speak(run);
+    else if (event_log_release(&run->log) != 0)
+        log_debug("run.unheard", LOG_STR("run", run->row.id));
+    return rc;
+}
+
+int run_chat(const struct agent_house *house, const struct run_request *request,
+    struct arena *arena, struct run_result *ret_result)
+{
+    struct run *run = arena_new(arena, struct run);
+    struct log_context *context = fiber_log_context(), former = *context;
+    int64_t deadline;
+    int rc;
+
+    run->house = house;
+    run->request = request;
+    run->arena = arena;
+    run->delta = BUF_HEAP;
+    rc = prepare(run);
+    if (rc < 0)
+        return rc;
+    memcpy(context->run_id, run->row.id.ptr, ULID_LEN + 1);
+    deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
+    metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
+    rc = journaled(run);
+    metric_add(M_RUNS_IN_FLIGHT, NULL, -1);
+    count_run(run, rc);
+    fiber_set_deadline(deadline);
+    *context = former;
+    buf_deinit(&run->delta);
+    *ret_result = run->result;
+    return rc;
+}
+
+#define RECOVER_PAGE 200
+/* A page that somebody else writes to at the same time is read again, not for ever. */
+#define RECOVER_TRIES 1000
+
+static int interrupt_page(
+    const struct agent_house *house, struct store_page *page, struct arena *arena)
+{
+    struct run_row *rows = page->rows;
+    struct store_batch batch;
+
+    store_batch_init(&batch, arena);
+    for (size_t i = 0; i < page->count; i++) {
+        rows[i].state = STR("interrupted");
+        rows[i].error = STR("interrupted: The process ended before the run did.");
+        rows[i].finished_at = env_wall_ms(house->env);
+        store_update(&batch, STORE_RUNS, &rows[i]);
+    }
+    return store_commit(house->store, &batch);
+}
+
+int run_recover(const struct agent_house *house, struct str workspace_id, size_t *ret_count)
+{
+    struct store_query query = {
+        .entity = STORE_RUNS,
+        .workspace_id = workspace_id,
+        .index = 1,
+        .value = STR("running"),
+        .limit = RECOVER_PAGE,
+        .cursor = STR(""),
+    };
+    size_t count = 0;
+    int rc = 0;
+
+    for (int i = 0; i < RECOVER_TRIES; i++) {
+        struct store_page page;
+        struct arena arena;
+
+        arena_init(&arena);
+        rc = store_list(house->store, &query, &arena, &page);
+        if (rc == 0 && page.count == 0)
+            i = RECOVER_TRIES;
+        else if (rc == 0)
+            rc = interrupt_page(house, &page, &arena);
+        if (rc == 0)
+            count += page.count;
+        arena_deinit(&arena);
+        if (rc < 0)
+            return rc;
+    }
+    *ret_count = count;
+    return 0;
+}

@@ -28,9 +28,9 @@ struct agent_house {
 
 struct run_request {
     struct str workspace_id;
-    struct str key_id;        /* who asks */
-    struct str session_id;    /* empty: a new session */
-    struct str channel;       /* "api" */
+    struct str key_id;          /* who asks */
+    struct str session_id;      /* empty: a new session */
+    struct str channel;         /* "api" */
     struct str idempotency_key; /* empty: none; the seed of the run's effect keys */
     struct transcript chat;
     struct str system_prompt; /* added to the instructions; may be empty */
@@ -40,7 +40,7 @@ struct run_request {
     struct str time_zone;     /* IANA; empty: setting time-zone */
     struct str metadata;      /* JSON object, kept with the run; may be empty */
     bool must_reply;
-    run_sink *sink;           /* may be NULL */
+    run_sink *sink; /* may be NULL */
     void *sink_ctx;
 };
 
@@ -77,7 +77,7 @@ void run_result_write(struct json_writer *w, const struct run_result *result);
 
 /* Runs left "running" by a process that died become "interrupted". Once at start, per workspace.
  * Returns how many through ret_count. Yields. */
-MUST_CHECK int run_recover(const struct agent_house *house, struct str workspace_id,
-    size_t *ret_count);
+MUST_CHECK int run_recover(
+    const struct agent_house *house, struct str workspace_id, size_t *ret_count);
 
 #endif

@@ -1,1 +1,257 @@
-#include "base/base.h"
+#include "agent/session.h"
+
+#include "text/tokens.h"
+
+/* History is read in pages until it holds that many tokens or messages, and as much as the request
+ * may repeat. */
+#define PAGE 32
+#define TOKENS_ENOUGH 6000
+#define MESSAGES_ENOUGH 200
+#define MESSAGES_MOST 4000
+
+void session_new(struct session *ret_session, const struct env *env, struct arena *arena,
+    struct str workspace_id, struct str channel, struct str chat_key, struct str title)
+{
+    int64_t now = env_wall_ms(env);
+
+    *ret_session = (struct session){
+        .row =
+            {
+                .workspace_id = workspace_id,
+                .id = ulid_new(env, arena),
+                .chat_key = chat_key,
+                .channel = channel,
+                .title = utf8_truncate(title, 120),
+                .state = STR("{}"),
+                .kind = STR("chat"),
+                .created_at = now,
+                .updated_at = now,
+            },
+        .fresh = true,
+        .whole = true,
+    };
+}
+
+struct history {
+    struct chat_message *messages; /* newest first while reading */
+    bool *outgoing;
+    size_t count, capacity;
+    int64_t tokens;
+};
+
+static void history_add(struct history *history, const struct message_row *row, struct arena *arena)
+{
+    if (history->count == history->capacity) {
+        size_t capacity = history->capacity ? history->capacity * 2 : PAGE;
+
+        history->messages = arena_grow(arena, history->messages,
+            history->capacity * sizeof(*history->messages), capacity * sizeof(*history->messages));
+        history->outgoing =
+            arena_grow(arena, history->outgoing, history->capacity, capacity * sizeof(bool));
+        history->capacity = capacity;
+    }
+    history->messages[history->count] = (struct chat_message){
+        .party = row->author, .text = row->body, .at_ms = row->at ? row->at : row->created_at};
+    history->outgoing[history->count] = str_is(row->direction, "out");
+    history->tokens += tokens_estimate(row->body);
+    history->count++;
+}
+
+static void history_turn(struct history *history)
+{
+    for (size_t i = 0, j = history->count; i + 1 < j; i++) {
+        struct chat_message message = history->messages[i];
+        bool outgoing = history->outgoing[i];
+
+        j--;
+        history->messages[i] = history->messages[j];
+        history->outgoing[i] = history->outgoing[j];
+        history->messages[j] = message;
+        history->outgoing[j] = outgoing;
+    }
+}
+
+static bool history_enough(const struct history *history, size_t wanted)
+{
+    if (history->count < wanted)
+        return false;
+    return history->tokens >= TOKENS_ENOUGH || history->count >= MESSAGES_ENOUGH;
+}
+
+static int read_history(
+    struct store *store, size_t next_count, struct arena *arena, struct session *session)
+{
+    struct history history = {0};
+    size_t wanted = MIN(next_count * 2 + 8, (size_t)MESSAGES_MOST);
+    struct store_query query = {
+        .entity = STORE_MESSAGES,
+        .workspace_id = session->row.workspace_id,
+        .index = STORE_CHILDREN,
+        .value = session->row.id,
+        .descending = true,
+        .limit = MIN(MAX(wanted, (size_t)PAGE), (size_t)1000),
+        .cursor = STR(""),
+    };
+    struct store_page page;
+
+    do {
+        int rc = store_list(store, &query, arena, &page);
+
+        if (rc != 0)
+            return rc;
+        for (size_t i = 0; i < page.count; i++)
+            history_add(&history, (const struct message_row *)page.rows + i, arena);
+        query.cursor = page.cursor;
+        query.limit = PAGE;
+    } while (!str_empty(page.cursor) && !history_enough(&history, wanted));
+    history_turn(&history);
+    session->stored = (struct transcript){history.messages, history.count};
+    session->outgoing = history.outgoing;
+    session->whole = str_empty(page.cursor);
+    return 0;
+}
+
+int session_read(struct store *store, struct str workspace_id, struct str id, size_t next_count,
+    struct arena *arena, struct session *ret_session)
+{
+    struct session session = {0};
+    int rc = store_get(store, STORE_CHAT_SESSIONS, workspace_id, id, arena, &session.row);
+
+    if (rc == STORE_MISSING)
+        return err_field(ERR_NOT_FOUND, "session_id",
+            "There is no such session; leave session_id out to begin a new one.");
+    if (rc == 0)
+        rc = read_history(store, next_count, arena, &session);
+    if (rc < 0)
+        return rc;
+    *ret_session = session;
+    return 0;
+}
+
+int session_read_by_key(struct store *store, struct str workspace_id, struct str chat_key,
+    size_t next_count, struct arena *arena, struct session *ret_session)
+{
+    struct session session = {0};
+    int rc = store_find(store, STORE_CHAT_SESSIONS, workspace_id, 0, chat_key, arena, &session.row);
+
+    if (rc == 0)
+        rc = read_history(store, next_count, arena, &session);
+    if (rc != 0)
+        return rc;
+    *ret_session = session;
+    return 0;
+}
+
+static bool same(const struct chat_message *a, const struct chat_message *b)
+{
+    return str_eq(a->text, b->text) && str_eq(a->party, b->party);
+}
+
+/* Does the stored history from place at on, to its end, equal the start of next? Theo's answers may
+ * be missing in next. Returns how many of next are matched, *ret_end is the place behind the last
+ * match. */
+static size_t match_tail(
+    const struct session *session, const struct transcript *next, size_t at, size_t *ret_end)
+{
+    size_t matched = 0, end = at;
+
+    for (size_t i = at; i < session->stored.count; i++) {
+        if (matched < next->count && same(&session->stored.messages[i], &next->messages[matched])) {
+            matched++;
+            end = i + 1;
+        } else if (!session->outgoing[i]) {
+            return 0;
+        }
+    }
+    *ret_end = end;
+    return matched;
+}
+
+/* Two clients that each send the whole chat may have gone on differently: what next has in common
+ * with the history from the first message on, in order, is stored already. Two messages must agree
+ * before that is believed. */
+static size_t match_whole(
+    const struct session *session, const struct transcript *next, size_t *ret_end)
+{
+    size_t matched = 0, end = 0, i = 0;
+
+    if (!session->whole || session->stored.count < 2 || next->count < 2)
+        return 0;
+    for (; i < session->stored.count && matched < next->count; i++)
+        if (same(&session->stored.messages[i], &next->messages[matched])) {
+            matched++;
+            end = i + 1;
+        } else if (matched < 2 && !session->outgoing[i]) {
+            return 0;
+        }
+    *ret_end = end;
+    return matched < 2 ? 0 : matched;
+}
+
+static size_t find_overlap(
+    const struct session *session, const struct transcript *next, size_t *ret_end)
+{
+    size_t count = session->stored.count, best = 0, end = count, place;
+
+    /* The earliest place that matches to the end gives the longest overlap. */
+    for (size_t at = 0; at < count && best == 0; at++)
+        if (same(&session->stored.messages[at], &next->messages[0])) {
+            best = match_tail(session, next, at, &place);
+            if (best > 0)
+                end = place;
+        }
+    if (match_whole(session, next, &place) > best)
+        best = match_whole(session, next, &end);
+    *ret_end = end;
+    return best;
+}
+
+size_t session_merge(const struct session *session, const struct transcript *next,
+    struct arena *arena, struct transcript *ret_chat)
+{
+    size_t end = 0, known = 0, count;
+
+    if (session->stored.count == 0) {
+        *ret_chat = *next;
+        return 0;
+    }
+    if (next->count > 0)
+        known = find_overlap(session, next, &end);
+    count = known == next->count ? end : session->stored.count;
+    ret_chat->messages = arena_array(arena, struct chat_message, count + next->count - known);
+    ret_chat->count = count + next->count - known;
+    memcpy(ret_chat->messages, session->stored.messages, count * sizeof(*next->messages));
+    memcpy(ret_chat->messages + count, next->messages + known,
+        (next->count - known) * sizeof(*next->messages));
+    return known;
+}
+
+void session_append(struct session *session, struct store_batch *batch, struct str run_id,
+    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms)
+{
+    struct message_row *rows = arena_array(batch->arena, struct message_row, count);
+    struct chat_session_row *row = &session->row;
+
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = (struct message_row){
+            .workspace_id = row->workspace_id,
+            .session_id = row->id,
+            .seq = row->message_count + 1 + (int64_t)i,
+            .run_id = run_id,
+            .direction = str_from(direction),
+            .author = messages[i].party,
+            .body = messages[i].text,
+            .channel_ids = STR(""),
+            .at = messages[i].at_ms,
+            .created_at = now_ms,
+        };
+    }
+    row->message_count += (int64_t)count;
+    row->updated_at = now_ms;
+    if (session->fresh)
+        store_insert(batch, STORE_CHAT_SESSIONS, row);
+    else if (count > 0)
+        store_update(batch, STORE_CHAT_SESSIONS, row);
+    for (size_t i = 0; i < count; i++)
+        store_insert(batch, STORE_MESSAGES, &rows[i]);
+}

@@ -19,17 +19,17 @@ enum tool_effect {
 };
 
 struct tool_call {
-    struct arena *arena;       /* the run's */
+    struct arena *arena; /* the run's */
     const struct env *env;
     struct store *store;
     struct tool_services *services;
     struct str workspace_id, session_id, run_id;
-    struct str time_zone;      /* IANA, of the request */
+    struct str time_zone; /* IANA, of the request */
     struct str agent_name;
-    int64_t now_ms;            /* of the run's start: a replay sees the same */
+    int64_t now_ms;                /* of the run's start: a replay sees the same */
     const struct transcript *chat; /* what the run was given, history included */
-    struct str idempotency_key; /* TOOL_WRITE: stable over retries of this call */
-    const struct json *args;    /* checked against parameters */
+    struct str idempotency_key;    /* TOOL_WRITE: stable over retries of this call */
+    const struct json *args;       /* checked against parameters */
 };
 
 struct tool_citation {
@@ -47,12 +47,16 @@ struct tool_result {
 struct tool {
     const char *name;        /* [a-z_]+ */
     const char *description; /* for the model: when to use it, in two sentences */
-    const char *parameters;  /* JSON Schema: object with properties, required, additionalProperties */
+    const char
+        *parameters; /* JSON Schema: object with properties, required, additionalProperties */
     enum tool_effect effect;
-    int64_t timeout_ms;      /* 0: 30 s */
+    int64_t timeout_ms; /* 0: 30 s */
     /* 0, or ERR_*: ERR_INVALID goes back to the model once (with the message), others are told to
      * it as a failure. Yields. */
     int (*run)(const struct tool_call *call, struct tool_result *ret_result);
+    /* TOOL_WRITE: true when a call with these arguments changes nothing and so needs no ledger
+     * ("list"). May be NULL. */
+    bool (*reads_only)(const struct json *args);
 };
 
 /* Check args against the subset of JSON Schema that tools use: type, properties, required,

@@ -1,0 +1,392 @@
+/* Tool calls of one model answer: all at once, each with its own deadline, answers in order.
+ *
+ * The run's fiber plans (names, arguments, the ledger's intents) and reports; only the tools
+ * themselves run on fibers of their own. A single call stays on the run's fiber. Tools that run at
+ * the same time get an arena each, because a store may fill one from another thread.
+ */
+#include "agent/ledger.h"
+#include "agent/private.h"
+#include "runtime/loop.h"
+#include "watch/metrics.h"
+
+#define TIMEOUT_MS (30 * SECOND_MS)
+#define CONTENT_MAX (16 * KIB)
+
+struct job {
+    struct run *run;
+    const struct model_tool_call *asked;
+    const struct tool *tool; /* NULL: unknown */
+    size_t index;            /* of the tool; the count of tools for unknown names */
+    const struct json *args;
+    struct arena *arena;
+    bool effect, reused;
+    struct ledger_entry entry;
+    struct tool_result result;
+    int rc; /* of planning, then of the tool */
+    int ledger_rc;
+    struct err cause;
+    struct fiber *fiber;
+};
+
+static bool wrong_call(const struct job *job)
+{
+    return job->rc == ERR_INVALID || !job->tool;
+}
+
+static void job_failed(struct job *job, int rc)
+{
+    job->rc = rc;
+    job->cause = *err_get();
+}
+
+static int find_tool(struct job *job)
+{
+    const struct agent_house *house = job->run->house;
+    char known[256] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < house->tool_count; i++) {
+        if (str_is(job->asked->name, house->tools[i]->name)) {
+            job->tool = house->tools[i];
+            job->index = i;
+            return 0;
+        }
+        if (len + 1 < sizeof(known))
+            len += (size_t)snprintf(
+                known + len, sizeof(known) - len, "%s%s", i ? ", " : "", house->tools[i]->name);
+    }
+    job->index = house->tool_count;
+    return err_set(ERR_NOT_FOUND, "There is no tool %.*s; the tools are: %s.",
+        (int)MIN(job->asked->name.len, (size_t)64), job->asked->name.ptr, known);
+}
+
+static int read_args(struct job *job)
+{
+    struct str text = str_trim(job->asked->arguments);
+    int rc = json_parse(job->run->arena, str_empty(text) ? STR("{}") : text, &job->args);
+
+    if (rc < 0) {
+        job->args = NULL;
+        return err_wrap("The arguments are not valid JSON");
+    }
+    return tool_check_args(job->tool, job->args);
+}
+
+static struct str started_data(const struct job *job)
+{
+    struct buf out = BUF_IN(job->run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, "call_id", job->asked->id);
+    json_str_member(&w, "tool", job->asked->name);
+    json_name(&w, "arguments");
+    if (job->args)
+        json_put_node(&w, job->args);
+    else
+        json_put_str(&w, job->asked->arguments);
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+static struct str effect_data(const struct job *job, const char *state)
+{
+    struct buf out = BUF_IN(job->run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, "call_id", job->asked->id);
+    json_str_member(&w, "tool", job->asked->name);
+    if (state)
+        json_cstr_member(&w, "state", state);
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+/* Record that an effect is about to happen, together with the events so far. */
+static int intend(struct job *job)
+{
+    struct run *run = job->run;
+    struct ledger_intent intent = {
+        .workspace_id = run->row.workspace_id,
+        .run_id = run->row.id,
+        .seed = run->seed,
+        .tool = job->tool->name,
+        .args = job->args,
+    };
+    struct agent_action_row action;
+    bool stored;
+    int rc = run_event(run, "effect.intended", effect_data(job, NULL));
+
+    if (rc < 0)
+        return rc;
+    if (event_log_row(&run->log, run->row.workspace_id, run->row.id, &action))
+        intent.events = &action;
+    rc = ledger_begin(run->house->store, run->house->env, &intent, run->arena, &job->entry,
+        &job->result, &stored);
+    if (rc < 0)
+        return rc;
+    if (stored)
+        event_log_stored(&run->log);
+    job->reused = rc == LEDGER_REUSED;
+    job->effect = !job->reused;
+    return 0;
+}
+
+static int over_budget(struct job *job)
+{
+    int64_t limit = job->run->house->config->run_max_tool_calls;
+
+    if (job->run->result.tool_calls < limit)
+        return 0;
+    return err_set(ERR_BUDGET,
+        "The run used up its budget of %lld tool calls; answer with what is known.",
+        (long long)limit);
+}
+
+/* 0 also when the call is refused (job->rc); what is returned ends the run. */
+static int plan(struct job *job)
+{
+    int rc = find_tool(job);
+
+    if (rc == 0)
+        rc = read_args(job);
+    if (rc == 0)
+        rc = over_budget(job);
+    if (rc < 0)
+        job_failed(job, rc);
+    else
+        job->run->result.tool_calls++;
+    rc = run_event(job->run, "tool.started", started_data(job));
+    if (rc < 0 || job->rc < 0 || job->tool->effect != TOOL_WRITE)
+        return rc;
+    if (job->tool->reads_only && job->tool->reads_only(job->args))
+        return 0;
+    return intend(job);
+}
+
+static int call_tool(struct job *job)
+{
+    const struct run *run = job->run;
+    struct tool_call call = {
+        .arena = job->arena,
+        .env = run->house->env,
+        .store = run->house->store,
+        .services = run->house->services,
+        .workspace_id = run->row.workspace_id,
+        .session_id = run->row.session_id,
+        .run_id = run->row.id,
+        .time_zone = zone_name(run->zone),
+        .agent_name = run->row.agent,
+        .now_ms = run->now_ms,
+        .chat = &run->chat,
+        .idempotency_key = job->effect ? job->entry.row.id : STR(""),
+        .args = job->args,
+    };
+    int64_t timeout = job->tool->timeout_ms > 0 ? job->tool->timeout_ms : TIMEOUT_MS;
+    int64_t deadline = MIN(loop_now_ms(fiber_loop()) + timeout, run->deadline_ms);
+    int64_t former = fiber_set_deadline(deadline);
+    int rc = job->tool->run(&call, &job->result);
+
+    fiber_set_deadline(former);
+    if (rc == ERR_TIMEOUT && loop_now_ms(fiber_loop()) >= deadline)
+        return err_set(ERR_TIMEOUT, "The tool %s did not finish within %lld ms.", job->tool->name,
+            (long long)timeout);
+    return rc;
+}
+
+static void execute(void *arg)
+{
+    struct job *job = arg;
+    const struct run *run = job->run;
+    int rc;
+
+    memcpy(fiber_log_context()->run_id, run->row.id.ptr, ULID_LEN);
+    rc = call_tool(job);
+    if (rc < 0)
+        job_failed(job, rc);
+    if (!job->effect)
+        return;
+    fiber_shield();
+    job->ledger_rc = ledger_end(
+        run->house->store, run->house->env, &job->entry, job->rc, &job->result, job->arena);
+    fiber_unshield();
+    if (job->ledger_rc < 0)
+        log_error("ledger.failed", LOG_CSTR("tool", job->tool->name), LOG_ERR);
+}
+
+static void free_arena(void *arg)
+{
+    arena_deinit(arg);
+    free(arg);
+}
+
+static struct arena *arena_of_its_own(struct arena *parent)
+{
+    struct arena *arena = xmalloc(sizeof(*arena));
+
+    arena_init(arena);
+    arena_defer(parent, free_arena, arena);
+    return arena;
+}
+
+static bool to_execute(const struct job *job)
+{
+    return job->rc == 0 && !job->reused;
+}
+
+static void join(struct job *jobs, size_t count)
+{
+    bool shielded = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!jobs[i].fiber)
+            continue;
+        if (fiber_join(jobs[i].fiber) == 0)
+            continue;
+        /* The run is cancelled or late: its tools are told, and waited for. */
+        for (size_t j = i; j < count && !shielded; j++)
+            if (jobs[j].fiber)
+                fiber_cancel(jobs[j].fiber);
+        if (!shielded)
+            fiber_shield();
+        shielded = true;
+        i--;
+    }
+    if (shielded)
+        fiber_unshield();
+}
+
+static void execute_all(struct job *jobs, size_t count)
+{
+    size_t planned = 0, only = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (to_execute(&jobs[i])) {
+            planned++;
+            only = i;
+        }
+    if (planned == 1) {
+        jobs[only].arena = jobs[only].run->arena;
+        execute(&jobs[only]);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (to_execute(&jobs[i])) {
+            jobs[i].arena = arena_of_its_own(jobs[i].run->arena);
+            jobs[i].fiber = fiber_spawn_joinable(fiber_loop(), "run.tool", execute, &jobs[i]);
+        }
+    join(jobs, count);
+}
+
+static struct str failure_text(const struct job *job, bool given_back)
+{
+    struct buf out = BUF_IN(job->run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, "error");
+    json_object_begin(&w);
+    json_cstr_member(&w, "code", err_name(job->rc));
+    if (job->cause.field[0])
+        json_cstr_member(&w, "field", job->cause.field);
+    json_cstr_member(&w, "message", job->cause.message);
+    json_object_end(&w);
+    json_cstr_member(&w, "hint",
+        given_back ? "Correct the call and try it once more, or answer without it."
+                   : "Do not call this again; answer with what is known and say what failed.");
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+static struct str cut(struct str content, struct arena *arena)
+{
+    struct str kept = utf8_truncate(content, CONTENT_MAX);
+
+    if (kept.len == content.len)
+        return content;
+    return str_printf(arena, "%.*s\n[cut: %zu of %zu bytes]", STR_ARG(kept), kept.len, content.len);
+}
+
+static struct str completed_data(const struct job *job, const char *status, struct str summary)
+{
+    struct buf out = BUF_IN(job->run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, "call_id", job->asked->id);
+    json_str_member(&w, "tool", job->asked->name);
+    json_cstr_member(&w, "status", status);
+    json_str_member(&w, "summary", summary);
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+static int report(struct job *job, const char *status, struct str summary, struct str content)
+{
+    struct run *run = job->run;
+    int rc = 0;
+
+    metric_add(M_TOOL_CALLS, status, 1);
+    run_message_add(run, &(struct model_message){
+                             .role = MODEL_TOOL,
+                             .content = content,
+                             .tool_call_id = job->asked->id,
+                             .tool_name = job->asked->name,
+                         });
+    if (job->effect)
+        rc = run_event(run, "effect.done", effect_data(job, job->rc == 0 ? "done" : "failed"));
+    if (rc == 0)
+        rc = run_event(run, "tool.completed", completed_data(job, status, summary));
+    return rc;
+}
+
+static int finish(struct job *job)
+{
+    struct run *run = job->run;
+    bool *given_back = &run->given_back[job->index];
+    bool again = job->rc < 0 && wrong_call(job) && !*given_back;
+    struct str message;
+
+    if (job->rc == 0) {
+        const char *status = job->reused ? "reused" : "done";
+
+        result_add_action(run, job->asked->name, status, job->result.summary);
+        result_add(run, &job->result);
+        return report(job, status, job->result.summary, cut(job->result.content, run->arena));
+    }
+    message = str_dup(run->arena, str_from(job->cause.message));
+    if (again)
+        *given_back = true;
+    else
+        result_add_action(run, job->asked->name, "failed", message);
+    return report(job, again ? "given back" : "failed", message, failure_text(job, again));
+}
+
+int calls_run(struct run *run, const struct model_tool_call *calls, size_t count)
+{
+    struct job *jobs = arena_array(run->arena, struct job, count);
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        jobs[i].run = run;
+        jobs[i].asked = &calls[i];
+        rc = plan(&jobs[i]);
+    }
+    if (rc < 0)
+        return rc;
+    execute_all(jobs, count);
+    for (size_t i = 0; i < count; i++) {
+        int one = finish(&jobs[i]);
+
+        if (rc == 0)
+            rc = one < 0 ? one : jobs[i].ledger_rc;
+    }
+    if (rc == 0 && fiber_is_cancelled())
+        rc = err_set(ERR_CANCELLED, "The run was cancelled.");
+    return rc;
+}

@@ -1,0 +1,80 @@
+/* What the files of a run share; nobody outside this room includes it.
+ *
+ * run.c drives; journal.c commits; think.c asks models; calls.c executes tool calls; result.c
+ * writes the answer.
+ */
+#ifndef AGENT_PRIVATE_H
+#define AGENT_PRIVATE_H
+
+#include "agent/run.h"
+#include "agent/session.h"
+#include "agent/speak.h"
+
+#define RUN_MODELS_MAX 16
+
+struct run {
+    const struct agent_house *house;
+    const struct run_request *request;
+    struct arena *arena;
+    struct str seed; /* of the run's effect keys */
+    struct run_row row;
+    struct session session;
+    struct transcript chat; /* history and request */
+    const struct zone *zone;
+    int64_t now_ms;                /* wall clock at the start */
+    int64_t begun_ms, deadline_ms; /* monotonic */
+    struct speak_verdict verdict;
+    struct event_log log;
+
+    struct model *models[RUN_MODELS_MAX]; /* to try, in order */
+    size_t model_count, model_current;
+    struct model_message *messages;
+    size_t message_count, message_capacity;
+    struct model_tool *tools;
+    bool *given_back; /* per tool, and one for unknown names: was an error given back already? */
+    int64_t tokens;   /* spent, estimated where a provider does not say */
+    struct buf delta; /* heap: answer text that is held back while it may mean silence */
+    bool delta_open;  /* it cannot mean silence any more */
+
+    struct run_result result;
+    struct run_action *actions;
+    struct tool_citation *citations;
+    struct str *events;
+    size_t action_capacity, citation_capacity, event_capacity;
+};
+
+/* Record an event of the run; ERR_CANCELLED when its reader went away. Yields. */
+MUST_CHECK int run_event(struct run *run, const char *type, struct str data);
+/* May the run be silent although a model was asked? */
+static inline bool run_may_be_silent(const struct run *run)
+{
+    return !run->request->must_reply && !run->verdict.addressed;
+}
+
+/* journal.c */
+/* Store the input, and for a silent run its end too, in one commit. Fills session, chat and
+ * verdict. 0, ERR_NOT_FOUND, store errors: then nothing is stored. Yields. */
+MUST_CHECK int journal_begin(struct run *run);
+/* Store the answer, the run's end and its events in one commit; state: completed, failed,
+ * cancelled. Yields, also when the fiber was cancelled. */
+MUST_CHECK int journal_end(struct run *run, const char *state, int code, const struct err *cause);
+
+/* think.c */
+/* Choose the models to try from the request. 0 or ERR_INVALID (field "model"). */
+MUST_CHECK int think_prepare(struct run *run);
+/* Ask models and run tools until there is an answer in run->result, or silence. Yields. */
+MUST_CHECK int think(struct run *run);
+
+/* calls.c */
+/* Execute tool calls, append their answers to run->messages. 0, or what ends the run. Yields. */
+MUST_CHECK int calls_run(struct run *run, const struct model_tool_call *calls, size_t count);
+void run_message_add(struct run *run, const struct model_message *message);
+
+/* result.c */
+struct str result_text(const struct run *run);
+void result_add_action(struct run *run, struct str tool, const char *status, struct str summary);
+/* Take over event and citations of a tool; those whose quote does not stand in its text are left
+ * out. */
+void result_add(struct run *run, const struct tool_result *result);
+
+#endif

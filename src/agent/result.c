@@ -1,0 +1,173 @@
+#include "agent/private.h"
+
+static void *grow(struct arena *arena, void *list, size_t count, size_t *capacity, size_t size)
+{
+    size_t bigger = *capacity ? *capacity * 2 : 4;
+
+    if (count < *capacity)
+        return list;
+    list = arena_grow(arena, list, *capacity * size, bigger * size);
+    *capacity = bigger;
+    return list;
+}
+
+void result_add_action(struct run *run, struct str tool, const char *status, struct str summary)
+{
+    struct run_result *result = &run->result;
+
+    run->actions = grow(run->arena, run->actions, result->action_count, &run->action_capacity,
+        sizeof(*run->actions));
+    run->actions[result->action_count++] =
+        (struct run_action){tool, str_from(status), utf8_truncate(summary, 300)};
+    result->actions = run->actions;
+}
+
+/* White space and case of quotation do not matter, words do. */
+static bool same_at(struct str text, size_t at, struct str quote)
+{
+    size_t i = at, j = 0;
+
+    while (j < quote.len) {
+        if (char_is_space(quote.ptr[j])) {
+            if (i >= text.len || !char_is_space(text.ptr[i]))
+                return false;
+            while (j < quote.len && char_is_space(quote.ptr[j]))
+                j++;
+            while (i < text.len && char_is_space(text.ptr[i]))
+                i++;
+        } else if (i < text.len && text.ptr[i] == quote.ptr[j]) {
+            i++;
+            j++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool stands_in(struct str text, struct str quote)
+{
+    for (ptrdiff_t at = str_find_char(text, quote.ptr[0], 0); at >= 0;
+         at = str_find_char(text, quote.ptr[0], (size_t)at + 1))
+        if (same_at(text, (size_t)at, quote))
+            return true;
+    return false;
+}
+
+static bool stands_in_node(const struct json *node, struct str quote)
+{
+    if (json_is(node, JSON_STRING))
+        return stands_in(json_str(node), quote);
+    for (const struct json *inner = json_first(node); inner; inner = json_next(inner))
+        if (stands_in_node(inner, quote))
+            return true;
+    return false;
+}
+
+static bool quote_stands(struct str content, struct str quote, struct arena *arena)
+{
+    const struct json *root;
+
+    quote = str_trim(quote);
+    if (str_empty(quote))
+        return false;
+    if ((str_starts(content, STR("{")) || str_starts(content, STR("["))) &&
+        json_parse(arena, content, &root) == 0)
+        return stands_in_node(root, quote);
+    return stands_in(content, quote);
+}
+
+void result_add(struct run *run, const struct tool_result *made)
+{
+    struct run_result *result = &run->result;
+
+    if (!str_empty(made->event)) {
+        run->events = grow(run->arena, run->events, result->event_count, &run->event_capacity,
+            sizeof(*run->events));
+        run->events[result->event_count++] = made->event;
+        result->events = run->events;
+    }
+    for (size_t i = 0; i < made->citation_count; i++) {
+        if (!quote_stands(made->content, made->citations[i].quote, run->arena))
+            continue;
+        run->citations = grow(run->arena, run->citations, result->citation_count,
+            &run->citation_capacity, sizeof(*run->citations));
+        run->citations[result->citation_count++] = made->citations[i];
+        result->citations = run->citations;
+    }
+}
+
+static void write_citations(struct json_writer *w, const struct run_result *result)
+{
+    json_name(w, "citations");
+    json_array_begin(w);
+    for (size_t i = 0; i < result->citation_count; i++) {
+        json_object_begin(w);
+        json_str_member(w, "url", result->citations[i].url);
+        json_str_member(w, "title", result->citations[i].title);
+        json_str_member(w, "quote", result->citations[i].quote);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+static void write_actions(struct json_writer *w, const struct run_result *result)
+{
+    json_name(w, "actions");
+    json_array_begin(w);
+    for (size_t i = 0; i < result->action_count; i++) {
+        json_object_begin(w);
+        json_str_member(w, "tool", result->actions[i].tool);
+        json_str_member(w, "status", result->actions[i].status);
+        json_str_member(w, "summary", result->actions[i].summary);
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_name(w, "approvals");
+    json_array_begin(w);
+    json_array_end(w);
+}
+
+void run_result_write(struct json_writer *w, const struct run_result *result)
+{
+    json_object_begin(w);
+    json_str_member(w, "session_id", result->session_id);
+    json_str_member(w, "run_id", result->run_id);
+    json_name(w, "reply");
+    if (result->spoke)
+        json_put_str(w, result->reply);
+    else
+        json_put_null(w);
+    json_bool_member(w, "spoke", result->spoke);
+    if (!str_empty(result->reason))
+        json_str_member(w, "reason", result->reason);
+    json_str_member(w, "agent", result->agent);
+    json_str_member(w, "model", result->model);
+    write_citations(w, result);
+    write_actions(w, result);
+    json_name(w, "events");
+    json_array_begin(w);
+    for (size_t i = 0; i < result->event_count; i++)
+        json_put_raw(w, result->events[i]);
+    json_array_end(w);
+    json_name(w, "usage");
+    json_object_begin(w);
+    json_i64_member(w, "input_tokens", result->usage.input_tokens);
+    json_i64_member(w, "output_tokens", result->usage.output_tokens);
+    json_i64_member(w, "model_calls", result->model_calls);
+    json_i64_member(w, "tool_calls", result->tool_calls);
+    json_object_end(w);
+    json_i64_member(w, "latency_ms", result->latency_ms);
+    json_object_end(w);
+}
+
+struct str result_text(const struct run *run)
+{
+    struct buf out = BUF_IN(run->arena);
+    struct json_writer w;
+
+    buf_reserve(&out, run->result.reply.len + 512);
+    json_init(&w, &out);
+    run_result_write(&w, &run->result);
+    return buf_str(&out);
+}

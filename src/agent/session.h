@@ -1,0 +1,44 @@
+/* A chat session as a run sees it: its row, the tail of its stored history, and how the transcript
+ * of a request joins on to it.
+ *
+ * Clients either send the whole chat each time, with or without Theo's own answers, or only what is
+ * new. session_merge() recognises what is stored already, so that no message is stored twice and
+ * earlier history reaches the run. What is read is bounded, so that a turn costs the same at turn
+ * 1,000. Everything lives in the run's arena.
+ */
+#ifndef AGENT_SESSION_H
+#define AGENT_SESSION_H
+
+#include "store/store.h"
+#include "text/transcript.h"
+
+struct session {
+    struct chat_session_row row;
+    bool fresh;               /* not stored yet */
+    struct transcript stored; /* tail of the history, oldest first */
+    bool *outgoing;           /* for each of them: is it Theo's? */
+    bool whole;               /* there is nothing before it */
+};
+
+void session_new(struct session *ret_session, const struct env *env, struct arena *arena,
+    struct str workspace_id, struct str channel, struct str chat_key, struct str title);
+
+/* Read session id and enough history to merge next_count messages. 0 or ERR_NOT_FOUND (field
+ * "session_id"), store errors. Yields. */
+MUST_CHECK int session_read(struct store *store, struct str workspace_id, struct str id,
+    size_t next_count, struct arena *arena, struct session *ret_session);
+/* The same by chat_key; 0 or STORE_MISSING. Yields. */
+MUST_CHECK int session_read_by_key(struct store *store, struct str workspace_id,
+    struct str chat_key, size_t next_count, struct arena *arena, struct session *ret_session);
+
+/* How many messages at the start of next are stored already, and the chat that the run is about:
+ * history, then the new ones. When nothing is new, the history ends where next ends. */
+size_t session_merge(const struct session *session, const struct transcript *next,
+    struct arena *arena, struct transcript *ret_chat);
+
+/* Append messages (rows of count chat messages, all with the same direction and run) to the batch,
+ * and the session's row with its raised count. The rows live in arena. */
+void session_append(struct session *session, struct store_batch *batch, struct str run_id,
+    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms);
+
+#endif

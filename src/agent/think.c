@@ -1,0 +1,413 @@
+/* The loop of a run: ask a model, run the tools it calls, ask again, until it answers or a budget
+ * ends it. When a model cannot answer, the next one takes over where it stood. */
+#include "agent/private.h"
+#include "agent/prompt.h"
+#include "runtime/loop.h"
+#include "text/tokens.h"
+#include "watch/metrics.h"
+
+static bool names_model(struct str spec, struct str name)
+{
+    ptrdiff_t colon = str_find_char(spec, ':', 0);
+
+    return str_eq(spec, name) ||
+           (colon > 0 && str_eq(str_slice(spec, (size_t)colon + 1, spec.len), name));
+}
+
+static int unknown_model(const struct run *run)
+{
+    char known[300] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; i < run->house->model_count && len + 1 < sizeof(known); i++) {
+        struct str spec = model_spec(run->house->models[i]);
+
+        len += (size_t)snprintf(
+            known + len, sizeof(known) - len, "%s%.*s", i ? ", " : "", STR_ARG(spec));
+    }
+    return err_field(ERR_INVALID, "model", "There is no model %.*s here; configured: %s.",
+        (int)MIN(run->request->model.len, (size_t)100), run->request->model.ptr, known);
+}
+
+int think_prepare(struct run *run)
+{
+    const struct agent_house *house = run->house;
+    size_t first = 0;
+
+    if (!str_empty(run->request->model)) {
+        while (first < house->model_count &&
+               !names_model(model_spec(house->models[first]), run->request->model))
+            first++;
+        if (first == house->model_count)
+            return unknown_model(run);
+    }
+    if (house->model_count == 0)
+        return err_set(ERR_UNAVAILABLE, "No model is configured; set model to builtin or another.");
+    for (size_t i = first; i < house->model_count && run->model_count < RUN_MODELS_MAX; i++)
+        run->models[run->model_count++] = house->models[i];
+    run->result.model = run->row.model = model_spec(run->models[0]);
+    return 0;
+}
+
+void run_message_add(struct run *run, const struct model_message *message)
+{
+    if (run->message_count == run->message_capacity) {
+        size_t capacity = run->message_capacity * 2 + 8;
+
+        run->messages = arena_grow(run->arena, run->messages,
+            run->message_capacity * sizeof(*message), capacity * sizeof(*message));
+        run->message_capacity = capacity;
+    }
+    run->messages[run->message_count++] = *message;
+}
+
+static void prepare_messages(struct run *run)
+{
+    const struct agent_house *house = run->house;
+    struct prompt_scene scene = {
+        .agent_name = run->row.agent,
+        .operator_prompt = str_from(house->config->agent_system_prompt),
+        .caller_prompt = run->request->system_prompt,
+        .now_ms = run->now_ms,
+        .zone = run->zone,
+        .may_be_silent = run_may_be_silent(run),
+    };
+    size_t extra = 8;
+
+    run->messages = prompt_messages(&scene, &run->chat, extra, run->arena, &run->message_count);
+    run->message_capacity = run->message_count + extra;
+    run->tools = arena_array(run->arena, struct model_tool, house->tool_count);
+    run->given_back = arena_array(run->arena, bool, house->tool_count + 1);
+    for (size_t i = 0; i < house->tool_count; i++)
+        run->tools[i] = (struct model_tool){
+            .name = str_from(house->tools[i]->name),
+            .description = str_from(house->tools[i]->description),
+            .parameters = str_from(house->tools[i]->parameters),
+        };
+}
+
+static int send_delta(struct run *run, struct str text)
+{
+    struct buf out = BUF_HEAP;
+    struct json_writer w;
+    int rc;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, "text", text);
+    json_object_end(&w);
+    rc = event_stream(&run->log, "model.delta", buf_str(&out));
+    buf_deinit(&out);
+    return rc;
+}
+
+/* Text that may still turn out to mean silence is not shown. */
+static int on_delta(struct str text, void *ctx)
+{
+    struct run *run = ctx;
+    struct str silence = STR(PROMPT_SILENCE);
+    int rc;
+
+    if (run->delta_open || !run_may_be_silent(run)) {
+        run->delta_open = true;
+        return send_delta(run, text);
+    }
+    buf_add_str(&run->delta, text);
+    if (run->delta.len <= silence.len && memcmp(run->delta.ptr, silence.ptr, run->delta.len) == 0)
+        return 0;
+    run->delta_open = true;
+    rc = send_delta(run, buf_str(&run->delta));
+    buf_clear(&run->delta);
+    return rc;
+}
+
+static struct str prefix_of(struct str spec)
+{
+    ptrdiff_t colon = str_find_char(spec, ':', 0);
+
+    return colon < 0 ? spec : str_slice(spec, 0, (size_t)colon);
+}
+
+/* The caller's key goes to the kind of model it was given for, and to no other. */
+static struct str key_for(const struct run *run, const struct model *model)
+{
+    struct str first = prefix_of(model_spec(run->models[0]));
+
+    return str_eq(first, prefix_of(model_spec(model))) ? run->request->model_api_key : STR("");
+}
+
+static void fill_request(
+    struct run *run, const struct model *model, struct model_request *ret_request)
+{
+    const struct config *config = run->house->config;
+    int64_t left = run->deadline_ms - loop_now_ms(fiber_loop());
+    bool tools = run->result.tool_calls < config->run_max_tool_calls;
+    bool last = run->result.model_calls + 1 >= config->run_max_model_calls &&
+                config->run_max_model_calls > 1;
+
+    *ret_request = (struct model_request){
+        .messages = run->messages,
+        .message_count = run->message_count,
+        .tools = run->tools,
+        .tool_count = config->run_max_tool_calls > 0 ? run->house->tool_count : 0,
+        .tool_choice = tools && !last ? MODEL_TOOLS_AUTO : MODEL_TOOLS_NONE,
+        .temperature = -1,
+        .api_key = key_for(run, model),
+        .timeout_ms = MAX(MIN(config->model_timeout_ms, left), 1),
+        .scene =
+            {
+                .now_ms = run->now_ms,
+                .time_zone = zone_name(run->zone),
+                .agent_name = run->row.agent,
+                .must_reply = !run_may_be_silent(run),
+            },
+        .on_delta = run->request->sink ? on_delta : NULL,
+        .ctx = run,
+    };
+}
+
+static struct str name_data(struct run *run, const char *name, struct str value)
+{
+    struct buf out = BUF_IN(run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, name, value);
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+static const char *finish_name(enum model_finish finish)
+{
+    static const char *const names[] = {"stop", "length", "tool_calls", "filtered"};
+
+    return names[finish];
+}
+
+static int report_reply(struct run *run, const struct model *model, const struct model_reply *reply)
+{
+    struct buf out = BUF_IN(run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, "model", model_spec(model));
+    json_cstr_member(&w, "finish", finish_name(reply->finish));
+    json_i64_member(&w, "tool_calls", (int64_t)reply->tool_call_count);
+    json_i64_member(&w, "input_tokens", reply->usage.input_tokens);
+    json_i64_member(&w, "output_tokens", reply->usage.output_tokens);
+    json_i64_member(&w, "attempts", reply->attempts);
+    json_object_end(&w);
+    return run_event(run, "model.completed", buf_str(&out));
+}
+
+static int report_failure(struct run *run, const struct model *model, enum model_error error)
+{
+    struct buf out = BUF_IN(run->arena);
+    struct json_writer w;
+
+    metric_add(M_MODEL_CALLS, model_error_name(error), 1);
+    log_warn("model.failed", LOG_STR("model", model_spec(model)),
+        LOG_CSTR("class", model_error_name(error)), LOG_ERR);
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, "model", model_spec(model));
+    json_cstr_member(&w, "error", model_error_name(error));
+    json_cstr_member(&w, "message", err_message());
+    json_object_end(&w);
+    return run_event(run, "model.failed", buf_str(&out));
+}
+
+static void count_usage(struct run *run, const struct model *model,
+    const struct model_request *request, const struct model_reply *reply)
+{
+    struct model_usage *sum = &run->result.usage;
+
+    sum->input_tokens += reply->usage.input_tokens;
+    sum->output_tokens += reply->usage.output_tokens;
+    sum->cached_tokens += reply->usage.cached_tokens;
+    metric_add(M_MODEL_TOKENS, "input", reply->usage.input_tokens);
+    metric_add(M_MODEL_TOKENS, "output", reply->usage.output_tokens);
+    run->tokens += reply->usage.input_tokens + reply->usage.output_tokens;
+    if (reply->usage.input_tokens > 0 || model_is_builtin(model))
+        return;
+    for (size_t i = 0; i < request->message_count; i++)
+        run->tokens += tokens_estimate(request->messages[i].content);
+    run->tokens += tokens_estimate(reply->content);
+}
+
+static bool is_silence(struct str content)
+{
+    content = str_trim(content);
+    return str_empty(content) || str_is(content, PROMPT_SILENCE);
+}
+
+/* An empty answer where one is due is as bad as none. */
+static int check_reply(const struct run *run, const struct model *model,
+    const struct model_reply *reply, enum model_error *ret_error)
+{
+    struct str spec = model_spec(model);
+
+    if (reply->tool_call_count > 0 || run_may_be_silent(run) || !is_silence(reply->content))
+        return 0;
+    *ret_error = MODEL_BROKEN_ANSWER;
+    return err_set(ERR_PROTOCOL, "The model %.*s gave an empty answer.", STR_ARG(spec));
+}
+
+static int ask_one(struct run *run, struct model *model, struct model_reply *ret_reply,
+    enum model_error *ret_error)
+{
+    struct model_request request;
+    int64_t begun = env_mono_ms(run->house->env);
+    int rc = run_event(run, "model.started", name_data(run, "model", model_spec(model)));
+
+    *ret_error = MODEL_CANCELLED;
+    if (rc < 0)
+        return rc;
+    fill_request(run, model, &request);
+    run->delta_open = false;
+    buf_clear(&run->delta);
+    run->result.model_calls++;
+    rc = model_chat(model, &request, run->arena, ret_reply, ret_error);
+    metric_observe_ms(M_MODEL_MS, NULL, (double)(env_mono_ms(run->house->env) - begun));
+    if (rc == 0)
+        rc = check_reply(run, model, ret_reply, ret_error);
+    if (rc < 0)
+        return rc;
+    metric_add(M_MODEL_CALLS, "ok", 1);
+    count_usage(run, model, &request, ret_reply);
+    run->result.model = model_spec(model);
+    return report_reply(run, model, ret_reply);
+}
+
+/* Would another model help? Our own mistake and the caller's wrong key are never hidden. */
+static bool may_fall_back(const struct run *run, const struct model *model, enum model_error error)
+{
+    switch (error) {
+    case MODEL_UNAUTHORIZED:
+        return str_empty(key_for(run, model));
+    case MODEL_OK:
+    case MODEL_BAD_REQUEST:
+    case MODEL_CANCELLED:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* What the caller is told when no model is left. */
+static int explain(const struct run *run, const struct model *model, int rc, enum model_error error)
+{
+    int64_t retry_after = err_get()->retry_after_ms;
+
+    if (error == MODEL_UNAUTHORIZED && !str_empty(key_for(run, model)))
+        return err_field(ERR_INVALID, "X-Model-API-Key",
+            "The model's server refused the key given in X-Model-API-Key; check that key.");
+    if (error == MODEL_UNAUTHORIZED)
+        return err_set(ERR_UNAVAILABLE, "The model's server refused the key that this "
+                                        "installation is configured with; its operator must mend "
+                                        "that.");
+    if (error == MODEL_RATE_LIMITED || error == MODEL_QUOTA) {
+        rc = err_set(ERR_UNAVAILABLE, "The model's server takes no more requests now (%s).",
+            model_error_name(error));
+        err_get()->retry_after_ms = retry_after;
+    }
+    return rc;
+}
+
+static int out_of_budget(struct run *run, const char *budget, int64_t limit)
+{
+    struct buf out = BUF_IN(run->arena);
+    struct json_writer w;
+    int rc;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_cstr_member(&w, "budget", budget);
+    json_i64_member(&w, "limit", limit);
+    json_object_end(&w);
+    rc = run_event(run, "budget.exceeded", buf_str(&out));
+    if (rc < 0)
+        return rc;
+    return err_set(ERR_BUDGET,
+        "The run used up its budget of %lld %s (setting run.max-%s) before "
+        "it had an answer.",
+        (long long)limit, budget, budget);
+}
+
+static int check_budgets(struct run *run)
+{
+    const struct config *config = run->house->config;
+
+    if (run->result.model_calls >= config->run_max_model_calls)
+        return out_of_budget(run, "model-calls", config->run_max_model_calls);
+    if (config->run_max_tokens > 0 && run->tokens >= config->run_max_tokens)
+        return out_of_budget(run, "tokens", config->run_max_tokens);
+    if (loop_now_ms(fiber_loop()) >= run->deadline_ms)
+        return err_set(ERR_TIMEOUT, "The run took longer than it may.");
+    return 0;
+}
+
+/* Ask the current model, and on its failure those after it. */
+static int ask(struct run *run, struct model_reply *ret_reply)
+{
+    for (;;) {
+        struct model *model = run->models[run->model_current];
+        enum model_error error = MODEL_OK;
+        struct err cause;
+        int rc = check_budgets(run);
+
+        if (rc < 0)
+            return rc;
+        rc = ask_one(run, model, ret_reply, &error);
+        if (rc == 0 || rc == ERR_CANCELLED)
+            return rc;
+        cause = *err_get();
+        if (report_failure(run, model, error) < 0)
+            return ERR_CANCELLED;
+        *err_get() = cause;
+        if (fiber_is_cancelled())
+            return err_set(ERR_CANCELLED, "The run was cancelled.");
+        if (!may_fall_back(run, model, error) || run->model_current + 1 == run->model_count)
+            return explain(run, model, rc, error);
+        run->model_current++;
+    }
+}
+
+static void take_answer(struct run *run, const struct model_reply *reply)
+{
+    if (run_may_be_silent(run) && is_silence(reply->content)) {
+        run->result.reason = STR("nothing to add");
+        return;
+    }
+    run->result.spoke = true;
+    run->result.reply = str_trim(reply->content);
+    if (reply->finish == MODEL_LENGTH)
+        run->result.reason = STR("cut off: the model reached its output limit");
+}
+
+int think(struct run *run)
+{
+    prepare_messages(run);
+    for (;;) {
+        struct model_reply reply = {0};
+        int rc = ask(run, &reply);
+
+        if (rc < 0)
+            return rc;
+        if (reply.tool_call_count == 0) {
+            take_answer(run, &reply);
+            return 0;
+        }
+        run_message_add(run, &(struct model_message){
+                                 .role = MODEL_ASSISTANT,
+                                 .content = reply.content,
+                                 .tool_calls = reply.tool_calls,
+                                 .tool_call_count = reply.tool_call_count,
+                             });
+        rc = calls_run(run, reply.tool_calls, reply.tool_call_count);
+        if (rc < 0)
+            return rc;
+    }
+}
