@@ -59,8 +59,8 @@ void config_deinit(struct config *config); /* secrets are wiped */
 
 /* Current value of row index as text (secrets as "set" / "not set") and its origin. */
 struct str config_value_text(const struct config *config, size_t index, struct arena *arena);
-enum setting_origin config_origin(const struct config *config, size_t index,
-    const char **ret_place);
+enum setting_origin config_origin(
+    const struct config *config, size_t index, const char **ret_place);
 
 /* docs/config.md, made from the table; CI fails when the committed file differs. */
 void config_write_markdown(struct buf *out);

@@ -1,0 +1,99 @@
+#include "base/config_rows.h"
+
+const struct setting config_settings[] = {
+#define STR_SETTING(name, id, default_text, flags, alias, help)                                    \
+    {name, SETTING_STR, flags, default_text, 0, 0, alias, help},
+#define I64_SETTING(name, id, number, min, max, help)                                              \
+    {name, SETTING_I64, SETTING_PLAIN, #number, min, max, NULL, help},
+#define BOOL_SETTING(name, id, value, help)                                                        \
+    {name, SETTING_BOOL, SETTING_PLAIN, #value, 0, 0, NULL, help},
+#include "base/settings.def"
+#undef STR_SETTING
+#undef I64_SETTING
+#undef BOOL_SETTING
+};
+
+const size_t config_settings_count = ARRAY_LEN(config_settings);
+
+void config_row_name(size_t row, enum name_kind kind, char out[CONFIG_NAME_MAX])
+{
+    const char *name = config_settings[row].name;
+    size_t len = kind == NAME_ENV ? 5 : 0;
+
+    memcpy(out, "THEO_", len);
+    for (; *name; name++) {
+        char c = *name;
+
+        if (kind == NAME_FLAG && c == '.')
+            c = '-';
+        else if (kind == NAME_ENV && (c == '.' || c == '-'))
+            c = '_';
+        else if (kind == NAME_ENV && c >= 'a' && c <= 'z')
+            c = (char)(c - 32);
+        assert(len + 1 < CONFIG_NAME_MAX);
+        out[len++] = c;
+    }
+    out[len] = '\0';
+}
+
+size_t config_find(struct str name, enum name_kind kind)
+{
+    char row_name[CONFIG_NAME_MAX];
+
+    for (size_t row = 0; row < config_settings_count; row++) {
+        config_row_name(row, kind, row_name);
+        if (str_is(name, row_name))
+            return row;
+    }
+    return CONFIG_NO_ROW;
+}
+
+/* Levenshtein's distance. Both have fewer than CONFIG_NAME_MAX bytes. */
+static size_t distance(struct str a, struct str b)
+{
+    size_t costs[CONFIG_NAME_MAX];
+
+    for (size_t k = 0; k <= b.len; k++)
+        costs[k] = k;
+    for (size_t i = 0; i < a.len; i++) {
+        size_t corner = costs[0];
+
+        costs[0] = i + 1;
+        for (size_t k = 0; k < b.len; k++) {
+            size_t replaced = corner + (a.ptr[i] != b.ptr[k]);
+
+            corner = costs[k + 1];
+            costs[k + 1] = MIN(replaced, MIN(costs[k], costs[k + 1]) + 1);
+        }
+    }
+    return costs[b.len];
+}
+
+size_t config_nearest(struct str name, enum name_kind kind)
+{
+    size_t best = CONFIG_NO_ROW, least = 5; /* more than that is another word */
+    char row_name[CONFIG_NAME_MAX];
+
+    if (name.len >= CONFIG_NAME_MAX)
+        return CONFIG_NO_ROW;
+    for (size_t row = 0; row < config_settings_count; row++) {
+        config_row_name(row, kind, row_name);
+
+        size_t away = distance(name, str_from(row_name));
+
+        if (away < least && away * 2 <= name.len)
+            best = row, least = away;
+    }
+    return best;
+}
+
+bool config_is_section(struct str section)
+{
+    for (size_t row = 0; row < config_settings_count; row++) {
+        struct str name = str_from(config_settings[row].name);
+
+        if (name.len > section.len && name.ptr[section.len] == '.' && str_starts(name, section))
+            return true;
+    }
+    return false;
+}
