@@ -88,7 +88,7 @@ static int look(
 static int update(struct sqlite_conn *conn, const struct store_op *op)
 {
     const struct store_schema *schema = &store_schemas[op->entity];
-    int64_t version, expected = *row_int(op->row, &schema->columns[2]);
+    int64_t version = 0, expected = *row_int(op->row, &schema->columns[2]);
     sqlite3_stmt *stmt;
     int changed, r = look(conn, op, &version, &changed);
 
