@@ -108,7 +108,7 @@ void problem_write(struct exchange *x, int status, const char *name, struct str 
 int problem_page(struct exchange *x); /* GET /problems/{name} */
 
 /* api/idempotency.c */
-enum { IDEMPOTENCY_REPLAYED = 1 /* the answer is filled from the first time */ };
+enum { IDEMPOTENCY_REPLAYED = 16 /* the answer is filled from the first time */ };
 MUST_CHECK int idempotency_begin(struct exchange *x);
 /* Keep the answer, or give the key free when code or the status says that nothing was done. A
  * streaming handler calls it itself before its last event; the second call does nothing. */

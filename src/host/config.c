@@ -34,9 +34,9 @@ static void print_table(const struct config *config, struct arena *arena)
         enum setting_origin origin = config_origin(config, i, &place);
         struct str value = config_value_text(config, i, arena);
 
-        printf("%-28s %s%-34.*s%s %s%s%s%s\n", config_settings[i].name,
-            origin == ORIGIN_DEFAULT ? style.dim : "", STR_ARG(value), style.plain, origins[origin],
-            place && place[0] ? " (" : "", place ? place : "", place && place[0] ? ")" : "");
+        printf("%-28s %s%-34.*s%s %s\n", config_settings[i].name,
+            origin == ORIGIN_DEFAULT ? style.dim : "", STR_ARG(value), style.plain,
+            origin == ORIGIN_DEFAULT || !place ? origins[origin] : place);
     }
 }
 

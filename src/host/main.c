@@ -1,6 +1,7 @@
 /* The command line: one table of commands. */
 #include "host/boot.h"
 #include "host/commands.h"
+#include "host/eval.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -48,6 +49,7 @@ const struct command commands[] = {
         doctor_command},
     {"version", "Print the version", "version", "", version_command},
     {"help", "Explain a command", "help [COMMAND]", "", help_command},
+    {"eval", NULL, "eval NAME FILE...", "Used by script/eval.", eval_command},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -37,6 +37,7 @@ struct server {
     struct boot boot;
     struct listen_address address;
     struct http_server_options options;
+    int64_t max_clients, max_calls; /* open sockets, of all lanes */
     struct lane *lanes;
     size_t lane_count;
     pthread_mutex_t mutex;
@@ -78,7 +79,7 @@ static void start_lane(void *arg)
     struct server *server = lane->server;
     const struct config *config = &server->boot.config;
     struct http_client_options client = {.ca_file = config->tls_ca_file,
-        .max_connections = (size_t)config->client_max_connections / server->lane_count + 1};
+        .max_connections = (size_t)server->max_calls / server->lane_count + 1};
     int rc;
 
     http_client_configure(lane->loop, &client);
@@ -217,20 +218,29 @@ static size_t core_count(void)
     return (size_t)MAX(CPU_COUNT(&set), 1);
 }
 
-static void raise_file_limit(const struct config *config)
+/* Sockets must not run out of file descriptors: when the hard limit is lower than the settings
+ * allow, clients and outgoing calls share what there is, and further calls wait. */
+static void fit_file_limit(struct server *server)
 {
+    const struct config *config = &server->boot.config;
     struct rlimit limit;
-    int64_t wanted = config->server_max_connections + config->client_max_connections + SPARE_FILES;
+    int64_t room;
 
+    server->max_clients = config->server_max_connections;
+    server->max_calls = config->client_max_connections;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    if ((int64_t)limit.rlim_cur < wanted)
-        log_warn("limits.files", LOG_I64("limit", (int64_t)limit.rlim_cur),
-            LOG_I64("wanted", wanted),
-            LOG_CSTR("remedy", "raise the hard limit of open files (ulimit -Hn), or lower "
-                               "server.max-connections and client.max-connections"));
+    room = (int64_t)MIN(limit.rlim_cur, (rlim_t)INT32_MAX) - SPARE_FILES;
+    if (room >= server->max_clients + server->max_calls)
+        return;
+    server->max_calls = MAX(MIN(server->max_calls, room / 2), 1);
+    server->max_clients = MAX(MIN(server->max_clients, room - server->max_calls), 1);
+    log_info("limits.files", LOG_I64("limit", (int64_t)limit.rlim_cur),
+        LOG_I64("client_connections", server->max_clients),
+        LOG_I64("outgoing_connections", server->max_calls),
+        LOG_CSTR("note", "fewer than the settings allow; a higher `ulimit -Hn` lifts this"));
 }
 
 static void fill_options(struct server *server)
@@ -247,7 +257,7 @@ static void fill_options(struct server *server)
     options->write_timeout_ms = config->server_write_timeout_ms;
     options->max_header_bytes = (size_t)config->server_max_header_bytes;
     options->max_body_bytes = (size_t)config->server_max_body_bytes;
-    options->max_connections = (size_t)config->server_max_connections / server->lane_count + 1;
+    options->max_connections = (size_t)server->max_clients / server->lane_count + 1;
     options->tls_cert = config->tls_cert;
     options->tls_key = config->tls_key;
 }
@@ -353,7 +363,7 @@ static int prepare(struct server *server, struct arena *arena, struct first_star
         rc = listen_check_free(&server->address);
     if (rc < 0)
         return rc;
-    raise_file_limit(&boot->config);
+    fit_file_limit(server);
     rc = boot_open(boot);
     if (rc == 0)
         rc = take_lock(server, arena);
