@@ -16,6 +16,9 @@ static void enqueue(struct fiber *f)
     else
         loop->ready_head = f;
     loop->ready_tail = f;
+    /* libuv runs due timers before it sleeps: a fiber they woke must keep it from sleeping. */
+    if (loop->polling)
+        uv_stop(&loop->uv);
 }
 
 static struct fiber *spawn(

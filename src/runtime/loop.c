@@ -77,7 +77,9 @@ void loop_run(struct loop *loop)
         if (atomic_load(&loop->stop) && loop->alive == 0)
             break;
         timers_arm(loop);
+        loop->polling = true;
         uv_run(&loop->uv, loop->ready_head ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+        loop->polling = false;
     }
     current = former;
 }

@@ -59,6 +59,7 @@ struct loop {
     _Atomic(struct loop_post *) posts;
     atomic_int posting; /* threads inside loop_post() */
     atomic_bool stop;
+    bool polling; /* inside uv_run() */
     struct loop_slot *slots;
     void *fake_stack; /* ASan's */
     const void *stack_bottom;

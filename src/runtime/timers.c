@@ -100,6 +100,7 @@ static void on_timer(uv_timer_t *timer)
     struct loop *loop = timer->data;
 
     loop->timer_armed = FIBER_NO_DEADLINE;
+    uv_stop(&loop->uv);
 }
 
 /* The uv timer is only moved to an earlier time; when it fires too early it is armed again. */

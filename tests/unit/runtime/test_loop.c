@@ -156,3 +156,75 @@ TEST(stop_from_another_thread_waits_for_fibers)
     EXPECT_EQ(fiber_count(s.loop), 0);
     loop_free(s.loop);
 }
+
+struct timed {
+    uv_timer_t timer;
+    struct fiber *fiber;
+    bool closed;
+};
+
+static void on_timed(uv_timer_t *timer)
+{
+    struct timed *timed = timer->data;
+
+    fiber_wake(timed->fiber);
+}
+
+static void on_timed_closed(uv_handle_t *handle)
+{
+    struct timed *timed = handle->data;
+
+    timed->closed = true;
+    fiber_wake(timed->fiber);
+}
+
+/* libuv runs due timers before it looks for events: it must not go to sleep on what they woke. */
+TEST(a_timer_that_is_due_at_once_wakes_its_fiber)
+{
+    struct timed timed = {.fiber = fiber_self()};
+
+    uv_timer_init(loop_uv(fiber_loop()), &timed.timer);
+    timed.timer.data = &timed;
+    for (int i = 0; i < 20; i++) {
+        uv_timer_start(&timed.timer, on_timed, 0, 0);
+        EXPECT_OK(fiber_park(FIBER_NO_DEADLINE));
+    }
+    uv_close((uv_handle_t *)&timed.timer, on_timed_closed);
+    while (!timed.closed)
+        EXPECT_OK(fiber_park(FIBER_NO_DEADLINE));
+}
+
+static int64_t stepping_clock(void *ctx)
+{
+    int64_t *now = ctx;
+
+    return *now += 300000; /* 0.3 ms each time somebody looks */
+}
+
+static void sleep_often(void *arg)
+{
+    int *slept = arg;
+
+    while (*slept < 200 && fiber_sleep(1) == 0)
+        ++*slept;
+}
+
+/* Deadlines that come due between arming the timer and sleeping. */
+TEST(short_sleeps_are_never_lost)
+{
+    int64_t now = 0;
+    struct env env = *env_system();
+    int slept = 0;
+
+    (void)t;
+    env.mono_ns = stepping_clock;
+    env.ctx = &now;
+    EXPECT_OK(fiber_sleep(1));
+    struct loop *loop;
+    REQUIRE_OK(loop_new(&env, &loop));
+    fiber_spawn(loop, "sleeper", sleep_often, &slept);
+    loop_stop(loop);
+    loop_run(loop);
+    loop_free(loop);
+    EXPECT_EQ(slept, 200);
+}
