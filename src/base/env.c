@@ -1,8 +1,9 @@
 #include "base/env.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 static int64_t system_wall_ms(void *ctx)
 {
@@ -38,26 +39,39 @@ static void fill_random(unsigned char *out, size_t len)
     }
 }
 
-/* Random bytes are fetched 256 at a time, because a system call costs more than what most callers
- * take. Each byte is wiped when it is handed out; a forked child never uses its parent's. */
+/* Counts the forks that led to this process: a child must not hand out its parent's bytes. */
+static _Atomic unsigned forks;
+
+static void count_fork(void)
+{
+    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
+/* Random bytes are fetched many at a time, because a system call costs more than what most callers
+ * take. Each byte is wiped when it is handed out. */
 static void system_random(void *ctx, void *out, size_t len)
 {
     static _Thread_local struct {
-        unsigned char bytes[256];
+        unsigned char bytes[1024];
         size_t left;
-        pid_t owner;
+        unsigned forks;
     } pool;
-    pid_t self = getpid();
+    unsigned now = atomic_load_explicit(&forks, memory_order_relaxed);
 
     (void)ctx;
     if (len > sizeof(pool.bytes) / 2) {
         fill_random(out, len);
         return;
     }
-    if (pool.left < len || pool.owner != self) {
+    if (pool.left < len || pool.forks != now) {
         fill_random(pool.bytes, sizeof(pool.bytes));
         pool.left = sizeof(pool.bytes);
-        pool.owner = self;
+        pool.forks = now;
     }
     pool.left -= len;
     memcpy(out, pool.bytes + pool.left, len);
@@ -67,7 +81,9 @@ static void system_random(void *ctx, void *out, size_t len)
 const struct env *env_system(void)
 {
     static const struct env env = {system_wall_ms, system_mono_ns, system_random, NULL};
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+    pthread_once(&once, watch_forks);
     return &env;
 }
 

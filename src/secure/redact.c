@@ -57,6 +57,9 @@ static size_t cut(struct redactor *r, size_t from, size_t to)
 
 /* Words that are secrets by themselves. */
 
+/* No key of any vendor is shorter: most words of a text need no closer look. */
+#define SHORTEST_KEY 15
+
 /* Prefixes that vendors give their keys, and how much must follow. */
 static const struct {
     struct str prefix;
@@ -106,6 +109,8 @@ static bool is_vendor_key(struct str rest)
 /* Where in the word a vendor's key starts; its length if none does. */
 static size_t find_vendor_key(struct str word)
 {
+    if (word.len < SHORTEST_KEY)
+        return word.len;
     for (size_t i = 0; i < word.len; i++) {
         bool starts = i == 0 || word.ptr[i - 1] == '-' || word.ptr[i - 1] == '_';
 
@@ -144,11 +149,9 @@ static size_t telegram_end(struct str s, size_t from, size_t end)
 
 /* Secrets that stand behind a name. */
 
-static bool ends_with_part(struct str name, const char *part)
+static bool ends_with_part(struct str name, struct str wanted)
 {
-    struct str wanted = str_from(part);
-
-    if (name.len < wanted.len)
+    if (name.len < wanted.len || char_lower(name.ptr[name.len - 1]) != wanted.ptr[wanted.len - 1])
         return false;
 
     size_t at = name.len - wanted.len;
@@ -162,8 +165,9 @@ static bool ends_with_part(struct str name, const char *part)
 
 static bool is_secret_name(struct str name)
 {
-    static const char *const parts[] = {"key", "token", "secret", "password", "passwd", "pwd",
-        "passphrase", "apikey", "credential", "signature", "authorization", "auth", "cookie"};
+    static const struct str parts[] = {{"key", 3}, {"token", 5}, {"secret", 6}, {"password", 8},
+        {"passwd", 6}, {"pwd", 3}, {"passphrase", 10}, {"apikey", 6}, {"credential", 10},
+        {"signature", 9}, {"authorization", 13}, {"auth", 4}, {"cookie", 6}};
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (ends_with_part(name, parts[i]))
@@ -262,11 +266,13 @@ static size_t cut_named(struct redactor *r, size_t from, size_t end)
 static size_t cut_scheme(struct redactor *r, size_t from, size_t end)
 {
     struct str s = r->text, scheme = str_slice(s, from, end);
-    size_t start = skip_blanks(s, end), at = start;
     bool random = false;
+    size_t start, at;
 
-    if (start == end ||
-        !(str_eq_nocase(scheme, STR("bearer")) || str_eq_nocase(scheme, STR("basic"))))
+    if (!str_eq_nocase(scheme, STR("bearer")) && !str_eq_nocase(scheme, STR("basic")))
+        return 0;
+    start = at = skip_blanks(s, end);
+    if (start == end)
         return 0;
     for (; at < s.len && (is_word_char(s.ptr[at]) || (s.ptr[at] && strchr(".~+/=", s.ptr[at])));
          at++)
