@@ -1,1 +1,178 @@
-#include "base/base.h"
+/* recall: search in the stored history of this very chat, and of no other. */
+#include "agent/tool.h"
+#include "store/store.h"
+#include "text/words.h"
+
+#define LIMIT_DEFAULT 5
+#define LIMIT_MAX 20
+#define TERMS_MAX 16
+#define TEXT_MAX 500
+/* The newest messages of the chat are searched, so that a call's time does not grow for ever. */
+#define MESSAGES_MAX 5000
+#define PAGE 500
+
+static const char parameters[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"query\"],\"properties\":{"
+    "\"query\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":300,"
+    "\"description\":\"words to look for\"},"
+    "\"limit\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":20}}}";
+
+static const char *const small_words[] = {"a", "about", "an", "and", "any", "are", "at", "be",
+    "did", "do", "for", "from", "have", "i", "in", "is", "it", "of", "on", "or", "said", "say",
+    "that", "the", "they", "this", "to", "was", "we", "were", "what", "when", "where", "who", "why",
+    "with", "you"};
+
+struct match {
+    struct str party, text;
+    int64_t at_ms;
+    int score;
+};
+
+struct search {
+    struct str terms[TERMS_MAX];
+    size_t term_count;
+    struct match matches[LIMIT_MAX];
+    size_t count, limit, seen;
+};
+
+static void read_terms(struct search *search, struct str query)
+{
+    struct str word;
+
+    for (size_t pos = 0; search->term_count < TERMS_MAX && words_next(query, &pos, &word);)
+        if (!WORDS_HAVE(small_words, word))
+            search->terms[search->term_count++] = word;
+    /* Nothing but small words: then these are looked for. */
+    for (size_t pos = 0; search->term_count == 0 && words_next(query, &pos, &word);)
+        search->terms[search->term_count++] = word;
+}
+
+/* 3 for a term that stands as a word, 2 for one that begins a word ("price" in "prices"), 1 inside
+ * one; who said it counts like a word. */
+static int score_term(struct str text, struct str party, struct str term)
+{
+    int best = str_eq_nocase(party, term) ? 3 : 0;
+
+    for (ptrdiff_t at = str_find_nocase(text, term, 0); at >= 0 && best < 3;
+         at = str_find_nocase(text, term, (size_t)at + 1)) {
+        size_t end = (size_t)at + term.len;
+        bool begins = at == 0 || !char_is_word(text.ptr[at - 1]);
+        bool ends = end == text.len || !char_is_word(text.ptr[end]);
+
+        best = MAX(best, begins && ends ? 3 : begins ? 2 : 1);
+    }
+    return best;
+}
+
+static int score(const struct search *search, const struct message_row *row)
+{
+    int sum = 0;
+
+    for (size_t i = 0; i < search->term_count; i++) {
+        int one = score_term(row->body, row->author, search->terms[i]);
+
+        /* Each further term weighs more than the same term found better. */
+        sum += one > 0 ? 10 + one : 0;
+    }
+    return sum;
+}
+
+/* Messages come newest first, so of two equals the newer one stays in front. */
+static void consider(struct search *search, const struct message_row *row)
+{
+    struct match match = {
+        row->author, row->body, row->at ? row->at : row->created_at, score(search, row)};
+    size_t at = search->count;
+
+    search->seen++;
+    if (match.score == 0)
+        return;
+    while (at > 0 && search->matches[at - 1].score < match.score)
+        at--;
+    if (at == search->limit)
+        return;
+    if (search->count < search->limit)
+        search->count++;
+    for (size_t i = search->count - 1; i > at; i--)
+        search->matches[i] = search->matches[i - 1];
+    search->matches[at] = match;
+}
+
+static int look(const struct tool_call *call, struct search *search)
+{
+    struct store_query query = {
+        .entity = STORE_MESSAGES,
+        .workspace_id = call->workspace_id,
+        .index = STORE_CHILDREN,
+        .value = call->session_id,
+        .descending = true,
+        .limit = PAGE,
+        .cursor = STR(""),
+    };
+
+    do {
+        struct store_page page;
+        int rc = store_list(call->store, &query, call->arena, &page);
+
+        if (rc != 0)
+            return rc;
+        for (size_t i = 0; i < page.count; i++)
+            consider(search, (const struct message_row *)page.rows + i);
+        query.cursor = page.cursor;
+    } while (!str_empty(query.cursor) && search->seen < MESSAGES_MAX);
+    return 0;
+}
+
+static struct str write_matches(const struct search *search, struct arena *arena)
+{
+    struct buf out = BUF_IN(arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, "matches");
+    json_array_begin(&w);
+    for (size_t i = 0; i < search->count; i++) {
+        const struct match *match = &search->matches[i];
+
+        json_object_begin(&w);
+        json_str_member(&w, "party", match->party);
+        json_str_member(&w, "text", utf8_truncate(match->text, TEXT_MAX));
+        json_str_member(&w, "at", rfc3339(arena, match->at_ms));
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+static int run(const struct tool_call *call, struct tool_result *ret_result)
+{
+    struct search *search = arena_new(call->arena, struct search);
+    int rc;
+
+    search->limit = (size_t)MIN(json_get_i64(call->args, "limit", LIMIT_DEFAULT), LIMIT_MAX);
+    read_terms(search, json_get_str(call->args, "query"));
+    rc = look(call, search);
+    if (rc < 0)
+        return rc;
+    *ret_result = (struct tool_result){
+        .content = write_matches(search, call->arena),
+        .summary =
+            str_printf(call->arena, "Found %zu messages in this chat's history", search->count),
+        .event = STR(""),
+    };
+    return 0;
+}
+
+const struct tool tool_recall = {
+    .name = "recall",
+    .description = "Search the stored history of this chat for words and get who said what, and "
+                   "when. Use it when somebody asks about something that is not in the messages "
+                   "you see.",
+    .parameters = parameters,
+    .effect = TOOL_READ,
+    .timeout_ms = 0,
+    .run = run,
+    .reads_only = NULL,
+};

@@ -7,6 +7,7 @@
 
 struct tool_services {
     struct calendar *calendar;
+    int64_t duration_minutes; /* of a meeting when nobody says; 0: 30 */
 };
 
 #endif
