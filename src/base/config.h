@@ -6,11 +6,12 @@
  * THEO_TELEGRAM_TOKEN in the environment and --telegram-token as a flag; rows may name a vendor's
  * own variable (OPENAI_API_KEY) as an alias, which counts below THEO_*.
  *
- * A section of the YAML that is a setting itself takes "name" for it: `model: {name: …, fallback: …}`
- * is the same as `model: …` and `model.fallback: …`. Lists, anchors, aliases and tags are refused.
- * Variables that begin with THEO_ without being settings are left alone only when they belong to
- * tests and scripts (THEO_CONFIG, THEO_DATA, THEO_SOURCE, THEO_FAULTS, THEO_KEY, THEO_BODY, THEO_BIN,
- * THEO_BUILD…) or to Kubernetes, which sets THEO_SERVICE_… and THEO_PORT… beside a service "theo".
+ * A section of the YAML that is a setting itself takes "name" for it: `model: {name: …, fallback:
+ * …}` is the same as `model: …` and `model.fallback: …`. Lists, anchors, aliases and tags are
+ * refused. Variables that begin with THEO_ without being settings are left alone only when they
+ * belong to tests and scripts (THEO_CONFIG, THEO_DATA, THEO_SOURCE, THEO_FAULTS, THEO_KEY,
+ * THEO_BODY, THEO_BIN, THEO_BUILD…) or to Kubernetes, which sets THEO_SERVICE_… and THEO_PORT…
+ * beside a service "theo".
  *
  * An unknown key, a value of the wrong type or out of bounds is ERR_INVALID with the place (file
  * and line, variable or flag) and the remedy in the message. Nothing yields.

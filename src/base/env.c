@@ -23,12 +23,11 @@ static int64_t system_mono_ns(void *ctx)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* getrandom() for at most 256 bytes is never cut short once the kernel's generator is seeded; the
- * loop is for signals before that. */
+/* A signal may cut getrandom() short: the loop goes on. */
 static void fill_random(unsigned char *out, size_t len)
 {
     while (len) {
-        ssize_t got = getrandom(out, MIN(len, (size_t)256), 0);
+        ssize_t got = getrandom(out, len, 0);
 
         if (got < 0 && errno == EINTR)
             continue;

@@ -8,8 +8,8 @@
 #include "base/str.h"
 
 struct env {
-    int64_t (*wall_ms)(void *ctx);           /* UTC milliseconds since 1970 */
-    int64_t (*mono_ns)(void *ctx);           /* monotonic nanoseconds */
+    int64_t (*wall_ms)(void *ctx);                    /* UTC milliseconds since 1970 */
+    int64_t (*mono_ns)(void *ctx);                    /* monotonic nanoseconds */
     void (*random)(void *ctx, void *out, size_t len); /* cryptographic */
     void *ctx;
 };

@@ -14,23 +14,23 @@
 #include "base/str.h"
 
 enum {
-    ERR_FAILED = -1,       /* anything without a better name; see the message */
-    ERR_INVALID = -2,      /* the caller's input is wrong; err field names the place */
-    ERR_NOT_FOUND = -3,    /* no such thing */
-    ERR_EXISTS = -4,       /* it exists already */
-    ERR_CONFLICT = -5,     /* changed by somebody else meanwhile; read again and retry */
-    ERR_CANCELLED = -6,    /* the fiber was cancelled: unwind */
-    ERR_TIMEOUT = -7,      /* a deadline passed */
-    ERR_IO = -8,           /* network, file or peer failure; a retry may help */
-    ERR_TOO_LARGE = -9,    /* a limit on size or count was met */
-    ERR_DENIED = -10,      /* known, but not allowed */
-    ERR_UNAUTHORIZED = -11,/* not known: no, wrong, expired or revoked credential */
-    ERR_BUSY = -12,        /* a limit on rate or concurrency; see retry_after_ms */
-    ERR_UNAVAILABLE = -13, /* a dependency is down; a retry later may help */
-    ERR_CORRUPT = -14,     /* stored data fails its check; do not retry */
-    ERR_FULL = -15,        /* disk or quota full */
-    ERR_PROTOCOL = -16,    /* the peer sent something its protocol does not allow */
-    ERR_BUDGET = -17,      /* a budget (tokens, money, calls, time) is used up */
+    ERR_FAILED = -1,        /* anything without a better name; see the message */
+    ERR_INVALID = -2,       /* the caller's input is wrong; err field names the place */
+    ERR_NOT_FOUND = -3,     /* no such thing */
+    ERR_EXISTS = -4,        /* it exists already */
+    ERR_CONFLICT = -5,      /* changed by somebody else meanwhile; read again and retry */
+    ERR_CANCELLED = -6,     /* the fiber was cancelled: unwind */
+    ERR_TIMEOUT = -7,       /* a deadline passed */
+    ERR_IO = -8,            /* network, file or peer failure; a retry may help */
+    ERR_TOO_LARGE = -9,     /* a limit on size or count was met */
+    ERR_DENIED = -10,       /* known, but not allowed */
+    ERR_UNAUTHORIZED = -11, /* not known: no, wrong, expired or revoked credential */
+    ERR_BUSY = -12,         /* a limit on rate or concurrency; see retry_after_ms */
+    ERR_UNAVAILABLE = -13,  /* a dependency is down; a retry later may help */
+    ERR_CORRUPT = -14,      /* stored data fails its check; do not retry */
+    ERR_FULL = -15,         /* disk or quota full */
+    ERR_PROTOCOL = -16,     /* the peer sent something its protocol does not allow */
+    ERR_BUDGET = -17,       /* a budget (tokens, money, calls, time) is used up */
 };
 
 struct err {

@@ -42,15 +42,15 @@ struct log_field {
     LOG_CSTR("error", err_message()), LOG_CSTR("at_file", err_get()->file),                        \
         LOG_I64("at_line", err_get()->line)
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields,
-    size_t count);
+void log_write(
+    enum log_level level, const char *event, const struct log_field *fields, size_t count);
 enum log_level log_level_get(void);
 void log_level_set(enum log_level level); /* the one mutable global of the design */
 bool log_level_parse(struct str name, enum log_level *ret_level);
 
 /* Once, before threads start. redact(text, arena) returns text without secrets; may be NULL. */
-void log_setup(enum log_format format, int fd,
-    struct str (*redact)(struct arena *arena, struct str text));
+void log_setup(
+    enum log_format format, int fd, struct str (*redact)(struct arena *arena, struct str text));
 
 /* Ids added to each line of the current fiber. The runtime swaps the pointer at each switch. */
 struct log_context {
@@ -58,6 +58,6 @@ struct log_context {
     char run_id[40];
 };
 struct log_context *log_context_swap(struct log_context *context); /* returns the former */
-struct log_context *log_context_get(void); /* may be NULL */
+struct log_context *log_context_get(void);                         /* may be NULL */
 
 #endif

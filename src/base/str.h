@@ -19,7 +19,7 @@ struct str {
 /* For printf("%.*s"). */
 #define STR_ARG(s) (int)(s).len, (s).ptr
 
-struct str str_from(const char *cstr); /* NULL gives an empty str */
+struct str str_from(const char *cstr);                      /* NULL gives an empty str */
 struct str str_slice(struct str s, size_t from, size_t to); /* bounds are clamped */
 static inline bool str_empty(struct str s)
 {
