@@ -3,6 +3,7 @@
  * An hour of 1 to 12 without am, pm or a leading zero is open: when_find() takes it as said
  * ("at 5" is 05:00, as Recognizers-Text does), when_resolve() reads it as business hours. */
 #include "text/when_data.h"
+#include "text/zone_data.h"
 
 #define HOUR_S 3600
 
