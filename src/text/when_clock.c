@@ -304,7 +304,8 @@ size_t when_clock_parse(const struct scan *s, size_t i, bool bare, struct when_c
             return at + 1 + more - i;
         }
     }
-    if (first_bare || first.impossible)
+    /* "at 25:00" is a mistake to be told; "25:00" alone is a ratio or a score. */
+    if (first_bare || (first.impossible && !(i > 0 && token_is(s, i - 1, W_AT))))
         return 0;
     *ret_clock = first;
     return used;

@@ -153,6 +153,8 @@ static size_t two_figures(const struct scan *s, size_t i, char separator, struct
         expected = before && before->class == W_WEEKDAY;
     if (!expected || !order(a->value, b->value, s->day_first, day, 2000))
         return 0;
+    if (separator == '.' && day->impossible)
+        return 0; /* "Friday 2.30" is a time */
     if (before && before->class == W_THIS)
         return when_day_fix(day, now.year, day->month, day->date) ? 3 : 0;
     when_day_roll(s, day);
