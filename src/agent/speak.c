@@ -48,7 +48,8 @@ static const char *const spoilers[] = {"can't", "cannot", "can not", "won't", "n
     "sent you an invite", "invite is out", "invite sent", "in the calendar already",
     "in your calendar", "yesterday", "last week", "met", "went", "was", "were", "had", "missed",
     "not sure", "maybe not", "unfortunately", "no longer", "if only", "never", "lol", "haha",
-    "just kidding", "kidding"};
+    "just kidding", "kidding", "let's not", "lets not", "not meet", "rather not", "don't think",
+    "no time", "skip"};
 
 static const char *const asks_all[] = {"anyone know", "anybody know", "anyone knows",
     "anybody knows", "somebody know", "someone know", "does anyone remember", "anyone remember",
@@ -64,7 +65,7 @@ static const char *const fact_words[] = {"who", "what", "what's", "who's", "when
 /* Matters among the people themselves, which Theo cannot know. */
 static const char *const personal[] = {"my", "i", "i'm", "i've", "me", "you", "your", "u", "mine",
     "lunch", "coffee", "keys", "parking", "bathroom", "wifi", "charger", "joke", "party", "weather",
-    "his", "her", "he", "she", "him"};
+    "his", "her", "he", "she", "him", "it", "this", "that", "there"};
 
 static const char *const ignorance[] = {"no idea", "don't know", "do not know", "dunno", "no clue",
     "not sure", "good question", "can't remember", "don't remember", "beats me", "i wonder",

@@ -1,5 +1,6 @@
 #include "text/address.h"
 
+#include "text/address_words.h"
 #include "text/digest.h"
 #include "text/name.h"
 #include "text/words.h"
@@ -10,86 +11,10 @@
  * course of the dialogue.
  */
 
-#define PLACES_MAX 32  /* of each name; who repeats it more often is understood by then */
-#define OPENERS_MAX 12 /* words before a name that may still count as a greeting */
-
-/* May stand between the start of a clause and the name of whom it speaks to. */
-static const char *const openers[] = {"hey", "hi", "hello", "hiya", "yo", "heya", "howdy", "ok",
-    "okay", "k", "thanks", "thank", "you", "thx", "ty", "tnx", "cheers", "dear", "good", "morning",
-    "afternoon", "evening", "night", "welcome", "please", "pls", "plz", "so", "and", "but", "well",
-    "yes", "yeah", "yep", "yup", "no", "nope", "nah", "sorry", "great", "cool", "right", "alright",
-    "oh", "ah", "um", "hm", "hmm", "lol", "haha", "hehe", "wow", "also", "then", "now", "btw",
-    "perfect", "nice", "awesome", "excellent", "brilliant", "sure", "actually", "again", "very",
-    "much", "a", "lot", "many", "excuse", "me", "listen", "look", "question", "quick", "true",
-    "agreed", "exactly", "one", "more", "thing", "back", "over", "to", "there", "bye", "gracias",
-    "hola", "oye", "danke", "hallo", "merci", "bonjour", "salut", "ciao", "grazie", "obrigado",
-    "ola", "job", "work", "point", "idea", "well", "done", "it", "fyi"};
-
-/* Directly before the name these speak to it, whatever follows. */
-static const char *const greetings[] = {"hey", "hi", "hello", "hiya", "yo", "heya", "howdy",
-    "thanks", "thx", "ty", "cheers", "dear", "morning", "afternoon", "evening", "night", "welcome",
-    "gracias", "hola", "oye", "danke", "hallo", "merci", "bonjour", "salut", "ciao", "grazie",
-    "obrigado", "ola", "thank you", "sorry", "bye", "please"};
-
-/* Directly before the name these speak about it. */
-static const char *const about_before[] = {"with", "to", "for", "from", "by", "about", "of", "at",
-    "than", "like", "via", "on", "as", "in", "into", "without", "after", "before", "against",
-    "between", "and", "or", "nor", "is", "was", "are", "be", "isn't", "wasn't", "who's", "where's",
-    "what's", "that's", "it's", "not", "ask", "asks", "asked", "asking", "tell", "tells", "told",
-    "telling", "meet", "met", "cc", "see", "saw", "seen", "invite", "invited", "add", "added",
-    "ping", "pinged", "call", "called", "calls", "named", "email", "emailed", "mail", "message",
-    "messaged", "let", "lets", "let's", "have", "had", "has", "get", "got", "give", "gave", "send",
-    "sent", "show", "showed", "help", "use", "used", "using", "need", "needs", "want", "wants",
-    "like", "likes", "love", "trust", "try", "tried", "know", "knows", "knew", "remind", "because",
-    "if", "when", "while", "that", "whether", "did", "does", "do", "will", "would", "can", "could",
-    "should", "must", "might", "may", "our", "my", "your", "their", "his", "her", "the", "this",
-    "a", "dr", "mr", "through", "where", "how", "why", "until", "till", "since", "per", "including",
-    "except", "besides", "towards", "both", "either", "neither", "hire", "hired", "make", "made",
-    "watch", "love", "loves", "miss", "contact", "contacted", "loop", "bring", "brought",
-    "introduce", "introduced"};
-
-static const char *const auxiliaries[] = {"can", "could", "would", "will", "shall", "should", "may",
-    "might", "must", "do", "does", "did", "is", "are", "was", "were", "has", "have", "had", "can't",
-    "couldn't", "wouldn't", "won't", "shouldn't", "don't", "doesn't", "didn't", "isn't", "aren't",
-    "wasn't", "hasn't", "haven't", "cannot"};
-
-static const char *const subjects[] = {"you", "u", "ya", "i", "we", "it", "they", "he", "she",
-    "there", "this", "that", "these", "those", "anyone", "anybody", "someone", "somebody",
-    "everyone", "not"};
-
-static const char *const determiners[] = {
-    "the", "a", "an", "my", "our", "your", "their", "his", "her", "any", "some"};
-
-/* Directly after the name these tell of it in the third person. */
-static const char *const about_after[] = {"said", "says", "told", "tells", "wrote", "writes",
-    "thinks", "thought", "knows", "knew", "wants", "wanted", "needs", "sent", "sends", "made",
-    "makes", "mentioned", "suggests", "asks", "replies", "found", "finds", "got", "gets", "went",
-    "goes", "gave", "gives", "looks", "seems", "works", "likes", "keeps", "kept", "took", "takes",
-    "came", "comes", "did", "put", "already", "never", "always", "really", "probably", "still",
-    "who", "which", "and", "or", "at", "from", "of", "in", "on", "with", "for", "by", "to", "as",
-    "was", "himself", "itself", "ran", "runs", "sees", "saw", "heard", "spoke", "speaks", "uses",
-    "does", "won", "lost", "left", "became", "began", "understood", "understands", "quoted",
-    "reads", "answers", "handles", "schedules", "books", "helps", "sounds", "means", "meant", "vs",
-    "versus", "than", "or", "instead", "too", "either", "yet", "if", "when", "after", "before",
-    "because", "but", "about"};
-
-static const char *const adverbs[] = {"just", "also", "now", "then", "quickly", "maybe"};
-
-static const char *const not_past[] = {
-    "need", "proceed", "speed", "feed", "embed", "exceed", "seed", "indeed", "succeed", "bleed"};
-
-static const char *const second_person[] = {"you", "your", "you're", "you'll", "u", "ur", "yours",
-    "yourself", "please", "pls", "plz", "you've", "you'd"};
-
-/* Openings of a request that goes on with whoever spoke last. */
-static const char *const requests[] = {"please", "pls", "can", "could", "would", "will", "move",
-    "make", "change", "cancel", "book", "add", "send", "invite", "remove", "reschedule", "schedule",
-    "set", "put", "try", "check", "show", "tell", "give", "find", "use", "delete", "update", "push",
-    "shift", "rename", "confirm", "go", "do", "remind", "draft", "summarise", "summarize", "and",
-    "what", "which", "how", "why", "when", "where", "who"};
-
-static const char *const closers[] = {"please", "pls", "plz", "thanks", "thx", "too", "lol", "then",
-    "now", "again", "haha", "ty", "man", "mate"};
+#define PLACES_MAX 32    /* of each name; who repeats it more often is understood by then */
+#define HABIT_WINDOW 12  /* messages that show how people address each other */
+#define SHORT_REQUEST 40 /* bytes: "and on Friday?" */
+#define OPENERS_MAX 12   /* words before a name that may still count as a greeting */
 
 /* What the judging of one message knows. */
 struct scene {
@@ -548,13 +473,30 @@ static bool only_two_parties(const struct scene *scene)
     return true;
 }
 
-/* Whom does Theo's message answer or name? 1 the author of the last message, -1 another, 0 all. */
+/* In chats where people open by naming whom they mean, a message without a name means nobody. */
+static bool names_are_habit(const struct scene *scene)
+{
+    size_t end = scene->chat->count - 1, start = end > HABIT_WINDOW ? end - HABIT_WINDOW : 0;
+    size_t named = 0, total = 0;
+
+    for (size_t i = start; i < end; i++) {
+        const struct chat_message *said = &scene->chat->messages[i];
+        if (is_agent(scene, said->party))
+            continue;
+        total++;
+        named += addresses_other(scene, said->text);
+    }
+    return named >= 2 && named * 4 >= total;
+}
+
+/* Whom does Theo's message answer or name? 2 names the author of the last message, 1 answers him,
+ * -1 names another, 0 all. */
 static int directed_at(const struct scene *scene, size_t index)
 {
     const struct chat_message *said = &scene->chat->messages[index];
 
     if (address_names(said->text, first_word(scene->last->party)))
-        return 1;
+        return 2;
     if (addresses_other(scene, said->text))
         return -1;
     for (size_t i = index; i-- > 0;) {
@@ -582,11 +524,13 @@ static struct address_verdict judge_course(const struct scene *scene)
     if (only_two_parties(scene))
         return verdict(0.7, "dialogue");
     int at = directed_at(scene, index - 1);
-    bool asked = str_find_char(previous->text, '?', 0) >= 0;
-    if (asked && (at > 0 || (at == 0 && !text_is_question(text))))
-        return verdict(at > 0 ? 0.75 : 0.6, "follow-up");
+    if (at < 0 || (at < 2 && names_are_habit(scene)))
+        return nobody;
+    bool asked = str_find_char(previous->text, '?', 0) >= 0, asks = text_is_question(text);
+    if (asked && (at == 2 || !asks))
+        return verdict(at == 0 ? 0.6 : 0.75, "follow-up");
     bool request = WORDS_HAVE(requests, first_word(text)) &&
-                   (second_person_in(text) || !text_is_question(text) || text.len < 40);
+                   (second_person_in(text) || !asks || text.len < SHORT_REQUEST);
     if (at > 0 && request)
         return verdict(0.6, "follow-up");
     return nobody;

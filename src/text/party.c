@@ -6,18 +6,18 @@
 #define WORDS_MAX 6
 
 /* Words that head a line inside a message. */
-static const char *const labels[] = {"a", "abstract", "account", "action", "actions", "add",
-    "added", "address", "advantages", "after", "agenda", "aim", "also", "am", "amount", "and",
-    "answer", "answers", "any", "app", "appendix", "approach", "approx", "as", "attached",
-    "attachment", "attachments", "attendees", "author", "background", "bcc", "before", "benefits",
-    "blockers", "body", "breakdown", "budget", "but", "bug", "call", "case", "cases", "caution",
-    "caveat", "cc", "cell", "change", "changed", "changes", "chapter", "city", "code", "comment",
-    "comments", "company", "con", "conclusion", "cons", "contact", "contacts", "content", "context",
-    "contract", "cost", "costs", "country", "currency", "data", "date", "dates", "day", "deadline",
-    "deadlines", "deal", "debug", "decision", "decisions", "default", "deliverable", "deliverables",
-    "demo", "description", "desc", "detail", "details", "dial", "dial-in", "disclaimer", "discount",
-    "doc", "docs", "document", "done", "draft", "due", "duration", "e.g", "edit", "edited", "eg",
-    "either", "else", "email", "e-mail", "end", "error", "errors", "eta", "etc", "event", "example",
+static const char *const labels[] = {"abstract", "account", "action", "actions", "add", "added",
+    "address", "advantages", "after", "agenda", "aim", "also", "am", "amount", "and", "answer",
+    "answers", "any", "app", "appendix", "approach", "approx", "as", "attached", "attachment",
+    "attachments", "attendees", "author", "background", "bcc", "before", "benefits", "blockers",
+    "body", "breakdown", "budget", "but", "bug", "call", "case", "cases", "caution", "caveat", "cc",
+    "cell", "change", "changed", "changes", "chapter", "city", "code", "comment", "comments",
+    "company", "con", "conclusion", "cons", "contact", "contacts", "content", "context", "contract",
+    "cost", "costs", "country", "currency", "data", "date", "dates", "day", "deadline", "deadlines",
+    "deal", "debug", "decision", "decisions", "default", "deliverable", "deliverables", "demo",
+    "description", "desc", "detail", "details", "dial", "dial-in", "disclaimer", "discount", "doc",
+    "docs", "document", "done", "draft", "due", "duration", "e.g", "edit", "edited", "eg", "either",
+    "else", "email", "e-mail", "end", "error", "errors", "eta", "etc", "event", "example",
     "examples", "except", "exit", "fact", "facts", "false", "faq", "fax", "feature", "features",
     "feedback", "figure", "file", "files", "final", "finally", "first", "fix", "fixed", "focus",
     "following", "follow-up", "followup", "footer", "for", "format", "from", "ftp", "fwd", "fw",
@@ -32,30 +32,31 @@ static const char *const labels[] = {"a", "abstract", "account", "action", "acti
     "objective", "objectives", "of", "offer", "ok", "okay", "old", "on", "one", "only", "open",
     "opening", "option", "options", "or", "order", "organizer", "other", "otherwise", "our",
     "outcome", "output", "overview", "owner", "owners", "p.p.s", "p.s", "package", "page", "part",
-    "participants", "parties", "passcode", "password", "path", "pending", "people", "phase",
-    "phone", "pin", "place", "plan", "plans", "please", "plus", "point", "points", "port", "pps",
-    "present", "previous", "price", "prices", "pricing", "priority", "private", "pro", "problem",
-    "problems", "process", "product", "products", "project", "pros", "ps", "public", "purpose", "q",
-    "quantity", "question", "questions", "quote", "rate", "rates", "ratio", "re", "reason",
-    "reasons", "recap", "ref", "reference", "references", "regards", "remark", "remarque",
-    "reminder", "remote", "request", "required", "requirements", "response", "result", "results",
-    "return", "revenue", "risk", "risks", "room", "rsvp", "rule", "rules", "sample", "schedule",
-    "scope", "second", "section", "see", "seats", "services", "size", "skype", "slot", "slots",
-    "so", "solution", "source", "spec", "specs", "stage", "start", "status", "step", "steps",
-    "still", "street", "subject", "subtotal", "success", "suggestion", "suggestions", "sum",
-    "summary", "table", "target", "targets", "task", "tasks", "tbd", "team", "tel", "telephone",
-    "term", "terms", "test", "that", "the", "then", "these", "things", "third", "this", "those",
-    "thoughts", "time", "timeline", "times", "timezone", "tip", "tips", "title", "tl", "tldr", "to",
-    "todo", "todos", "to-do", "today", "together", "tomorrow", "tonight", "topic", "topics",
-    "total", "track", "translation", "true", "two", "type", "unit", "units", "until", "update",
-    "updates", "upd", "url", "usage", "user-agent", "value", "values", "vat", "venue", "version",
-    "via", "vs", "warning", "warnings", "was", "web", "website", "week", "what", "when", "where",
-    "which", "who", "why", "wip", "with", "work", "workaround", "year", "yes", "yesterday", "your",
-    "zip", "zone", "zoom", "am", "pm", "monday", "tuesday", "wednesday", "thursday", "friday",
-    "saturday", "sunday", "mon", "tue", "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun",
-    "january", "february", "march", "july", "september", "october", "november", "december", "feb",
-    "mar", "apr", "jul", "aug", "sept", "sep", "oct", "nov", "dec", "q1", "q2", "q3", "q4", "eod",
-    "eow", "cet", "utc", "gmt", "est", "pst",
+    "participants", "parties", "passcode", "password", "path", "payment", "payments", "delivery",
+    "billing", "shipping", "pending", "people", "phase", "phone", "pin", "place", "plan", "plans",
+    "please", "plus", "point", "points", "port", "pps", "present", "previous", "price", "prices",
+    "pricing", "priority", "private", "pro", "problem", "problems", "process", "product",
+    "products", "project", "pros", "ps", "public", "purpose", "quantity", "question", "questions",
+    "quote", "rate", "rates", "ratio", "re", "reason", "reasons", "recap", "ref", "reference",
+    "references", "regards", "remark", "remarque", "reminder", "remote", "request", "required",
+    "requirements", "response", "result", "results", "return", "revenue", "risk", "risks", "room",
+    "rsvp", "rule", "rules", "sample", "schedule", "scope", "second", "section", "see", "seats",
+    "services", "size", "skype", "slot", "slots", "so", "solution", "source", "spec", "specs",
+    "stage", "start", "status", "step", "steps", "still", "street", "subject", "subtotal",
+    "success", "suggestion", "suggestions", "sum", "summary", "table", "target", "targets", "task",
+    "tasks", "tbd", "team", "tel", "telephone", "term", "terms", "test", "that", "the", "then",
+    "these", "things", "third", "this", "those", "thoughts", "time", "timeline", "times",
+    "timezone", "tip", "tips", "title", "tl", "tldr", "to", "todo", "todos", "to-do", "today",
+    "together", "tomorrow", "tonight", "topic", "topics", "total", "track", "translation", "true",
+    "two", "type", "unit", "units", "until", "update", "updates", "upd", "url", "usage",
+    "user-agent", "value", "values", "vat", "venue", "version", "via", "vs", "warning", "warnings",
+    "was", "web", "website", "week", "what", "when", "where", "which", "who", "why", "wip", "with",
+    "work", "workaround", "year", "yes", "yesterday", "your", "zip", "zone", "zoom", "am", "pm",
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "mon", "tue",
+    "tues", "wed", "thu", "thur", "thurs", "fri", "sat", "sun", "january", "february", "march",
+    "july", "september", "october", "november", "december", "feb", "mar", "apr", "jul", "aug",
+    "sept", "sep", "oct", "nov", "dec", "q1", "q2", "q3", "q4", "eod", "eow", "cet", "utc", "gmt",
+    "est", "pst",
     "\xd0\xbf\xd1\x80\xd0\xb8\xd0\xbc\xd0\xb5\xd1\x87\xd0\xb0\xd0\xbd\xd0\xb8\xd0\xb5"};
 
 /* Months that are also names: labels only beside other labels ("June 3"). */
@@ -101,7 +102,7 @@ static bool lower_letter(uint32_t cp)
  * joiner and the variation selectors are parts of emoji, the apostrophe of names. */
 static bool forbidden(uint32_t cp)
 {
-    if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0xfffd)
+    if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0xfeff || cp == 0xfffd)
         return true;
     if (cp < 0x80)
         return strchr("\"?!;=<>*:", (int)cp) != NULL;
@@ -212,7 +213,7 @@ static enum party_shape one_word(struct str word)
 
     if (str_find_char(word, '/', 0) >= 0)
         return is_label(word) ? PARTY_LABEL : PARTY_NEVER;
-    if (is_label(word) || (word.len == 1 && char_is_alpha(word.ptr[0]) && word.ptr[0] == 'Q'))
+    if (is_label(word))
         return PARTY_LABEL;
     if (number_with_unit(word) || word.ptr[word.len - 1] == ',' || word.ptr[word.len - 1] == '.')
         return PARTY_NEVER;
@@ -256,7 +257,7 @@ static enum party_shape several_words(const struct str *words, size_t count)
     for (size_t i = 0; i < count; i++) {
         bool label = is_label(words[i]) || WORDS_HAVE(month_names, words[i]);
         enum word_kind kind = word_kind(words[i]);
-        known += label || WORDS_HAVE(function_words, words[i]);
+        known += label || words[i].len == 1 || WORDS_HAVE(function_words, words[i]);
         if (kind == WORD_CAPITAL)
             capitals++;
         else if (kind == WORD_LOWER && !(i > 0 && WORDS_HAVE(particles, words[i])))
