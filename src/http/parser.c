@@ -304,6 +304,10 @@ int http_parse_head(struct str bytes, size_t scan_from, size_t max_head, size_t 
     /* Empty lines before a request are passed over (RFC 9112 section 2.2). */
     while (start + 1 < bytes.len && bytes.ptr[start] == '\r' && bytes.ptr[start + 1] == '\n')
         start += 2;
+    /* Said at the first byte already, so that whoever speaks TLS to this port learns it at once. */
+    if (start < bytes.len && !http_is_token_char(bytes.ptr[start]) &&
+        (bytes.ptr[start] != '\r' || start + 1 < bytes.len))
+        return fail(400, ret_status, "this is no HTTP request; is it TLS to a port without it?");
     rc = find_end(bytes, start, scan_from, max_head, &end, ret_status);
     if (rc != 0)
         return rc;
