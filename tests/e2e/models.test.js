@@ -84,7 +84,8 @@ test('parallel tool calls: every id answered once, in order, before the next mes
 });
 
 test('streaming: deltas arrive as events and add up to the reply', async () => {
-  const content = 'A longer answer — with ünïcode 🚀 — that comes in very small pieces.';
+  // One UTF-16 unit a piece; no character beyond the BMP, whose halves no JSON string can carry.
+  const content = 'A longer answer — with ünïcode ✓ — that comes in very small pieces.';
   mock.onMessage(/stream/, { content }, { chunkSize: 1 });
   const { text } = await theo.chat(ask + 'please stream', { stream: true });
   const list = events(text);

@@ -109,7 +109,7 @@ test('request smuggling and malformed heads are refused', async () => {
 test('pipelined requests are answered in order', async () => {
   const one = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
   const answer = await raw(theo.port, one('/healthz') + one('/nothing') + one('/healthz'), { ms: 1500 });
-  const statuses = [...answer.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map((m) => m[1]);
+  const statuses = [...answer.matchAll(/HTTP\/1\.1 (\d+) /g)].map((m) => m[1]);
   assert.deepEqual(statuses, ['200', statuses[1], '200']);
   assert.ok(['401', '404'].includes(statuses[1]));
 });
