@@ -95,13 +95,30 @@ static size_t figures(const struct scan *s, size_t i, bool bare, struct when_clo
     return at + used - i;
 }
 
+static bool all_capitals(struct str word)
+{
+    for (size_t i = 0; i < word.len; i++)
+        if (word.ptr[i] < 'A' || word.ptr[i] > 'Z')
+            return false;
+    return word.len >= 2 && word.len <= 4;
+}
+
+/* "CET", "Madrid time"; a city alone may be a street ("at 5 Boston Road"). */
+static bool zone_behind(const struct scan *s, size_t i)
+{
+    const struct zone *zone;
+    size_t used = when_zone_parse(s, i, &zone);
+
+    return used && (all_capitals(token_text(s, i)) || token_is(s, i + used - 1, W_TIME));
+}
+
 /* The word behind a bare hour must be one that can follow it, or the number counts something. */
 static bool may_follow(const struct scan *s, size_t i)
 {
     const struct token *t = token_at(s, i);
 
     if (t->class == W_OTHER)
-        return t->capital && i > 0 && t->gap && t->to - t->from <= 4;
+        return t->gap && zone_behind(s, i);
     if (t->class == W_UNIT || t->class == W_MONTH || t->class == W_SUFFIX || t->class == W_NUM ||
         t->class == W_CARDINAL || t->class == W_HALF)
         return false;
@@ -309,14 +326,6 @@ size_t when_clock_parse(const struct scan *s, size_t i, bool bare, struct when_c
         return 0;
     *ret_clock = first;
     return used;
-}
-
-static bool all_capitals(struct str word)
-{
-    for (size_t i = 0; i < word.len; i++)
-        if (word.ptr[i] < 'A' || word.ptr[i] > 'Z')
-            return false;
-    return word.len >= 2 && word.len <= 4;
 }
 
 /* "+02:00", "+2", "-5:30" right behind "UTC", or behind a clock in ISO form. */

@@ -124,9 +124,9 @@ int when_plan_settle(const struct when_plan *plan, int64_t reference_ms, const s
     business_hours(&p);
     when_settle(&p, reference_ms, zone, &w);
     /* "today at 9" said in the afternoon means the evening. */
-    if (plan->open && p.has_day && !plan->weekday_only && w.start_ms < reference_ms &&
-        w.start_ms + HALF_DAY_S * 1000LL > reference_ms && p.clock.second < HALF_DAY_S &&
-        p.clock.end < 0)
+    if (plan->open && plan->part == PART_NONE && p.has_day && !plan->weekday_only &&
+        w.start_ms < reference_ms && w.start_ms + HALF_DAY_S * 1000LL > reference_ms &&
+        p.clock.second < 10 * 3600 && p.clock.end < 0)
         w.start_ms += HALF_DAY_S * 1000LL;
     w.past = w.kind != WHEN_DATE && w.start_ms < reference_ms;
     *ret_when = w;

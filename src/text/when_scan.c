@@ -50,8 +50,8 @@ static bool negated_before(const struct scan *s, size_t first)
     for (size_t k = 1; k <= 4 && k <= first; k++) {
         const struct token *t = token_at(s, first - k);
 
-        if (t->class == W_PUNCT)
-            return false;
+        if (t->class == W_PUNCT || t->class == W_UNTIL || t->class == W_BEFORE)
+            return false; /* "can't go until Friday" names Friday */
         if (t->class == W_NOT)
             return !(first - k > 0 && str_eq_nocase(token_text(s, first - k - 1), STR("why")));
         if (t->class == W_TAIL && (t->value == 1 || t->value == 2) && k <= 3 &&

@@ -13,7 +13,7 @@ static const struct word words_a[] = {{"a", W_A, 0}, {"an", W_A, 0}, {"at", W_AT
     {"after", W_AFTER, 0}, {"afternoon", W_PART, PART_AFTERNOON}, {"around", W_AROUND, 0},
     {"about", W_AROUND, 0}, {"approximately", W_AROUND, 0}, {"april", W_MONTH, 4},
     {"apr", W_MONTH, 4}, {"august", W_MONTH, 8}, {"aug", W_MONTH, 8}, {"as", W_TAIL, 0},
-    {"again", W_TAIL, 0}, {"also", W_TAIL, 0}};
+    {"again", W_TAIL, 0}, {"also", W_TAIL, 0}, {"available", W_TAIL, 0}};
 static const struct word words_b[] = {{"before", W_BEFORE, 0}, {"between", W_BETWEEN, 0},
     {"by", W_AROUND, 0}, {"but", W_TAIL, 0}, {"because", W_TAIL, 0}, {"beginning", W_LINK, 0},
     {"black", W_HOLIDAY, 11}, {"boxing", W_HOLIDAY, 4}};
@@ -32,7 +32,8 @@ static const struct word words_f[] = {{"for", W_FOR, 0}, {"from", W_FROM, 0},
     {"fifteen", W_CARDINAL, 15}, {"forty", W_CARDINAL, 40}, {"fifty", W_CARDINAL, 50},
     {"first", W_ORDINAL, 1}, {"fourth", W_ORDINAL, 4}, {"fifth", W_ORDINAL, 5},
     {"fourteenth", W_ORDINAL, 14}, {"fifteenth", W_ORDINAL, 15}, {"following", W_NEXT, 1},
-    {"fortnight", W_UNIT, UNIT_FORTNIGHT}, {"fridays", W_OTHER, 0}, {"fine", W_TAIL, 0}};
+    {"fortnight", W_UNIT, UNIT_FORTNIGHT}, {"fridays", W_OTHER, 0}, {"fine", W_TAIL, 0},
+    {"free", W_TAIL, 0}};
 static const struct word words_g[] = {{"good", W_TAIL, 0}, {"great", W_TAIL, 0}};
 static const struct word words_h[] = {{"half", W_HALF, 0}, {"hour", W_UNIT, UNIT_HOUR},
     {"hours", W_UNIT, UNIT_HOUR}, {"hr", W_UNIT, UNIT_HOUR}, {"hrs", W_UNIT, UNIT_HOUR},
@@ -59,7 +60,8 @@ static const struct word words_o[] = {{"of", W_OF, 0}, {"on", W_ON, 0}, {"or", W
     {"ok", W_TAIL, 0}, {"okay", W_TAIL, 0}, {"our", W_TAIL, 0}};
 static const struct word words_p[] = {{"pm", W_MERIDIEM, 1}, {"past", W_PAST, 0},
     {"previous", W_LAST, 0}, {"please", W_TAIL, 0}, {"present", W_MOMENT, 0},
-    {"perfect", W_TAIL, 0}, {"patrick", W_HOLIDAY, 8}, {"patricks", W_HOLIDAY, 8}};
+    {"perfect", W_TAIL, 0}, {"possible", W_TAIL, 0}, {"patrick", W_HOLIDAY, 8},
+    {"patricks", W_HOLIDAY, 8}};
 static const struct word words_q[] = {{"quarter", W_QUARTER, 0}};
 static const struct word words_r[] = {
     {"rd", W_SUFFIX, 0}, {"roughly", W_AROUND, 0}, {"right", W_TAIL, 0}, {"rather", W_TAIL, 2}};
@@ -185,6 +187,8 @@ static size_t word_token(struct str text, size_t i, struct token *token)
             i++;
         }
         mark = i < text.len ? apostrophe(text, i) : 0;
+        if (i < text.len && text.ptr[i] == '"' && len == 1)
+            mark = 1; /* o"clock, as some keyboards have it */
         if (mark && i + mark < text.len && char_is_alpha(text.ptr[i + mark])) {
             possessive = char_lower(text.ptr[i + mark]) == 's';
             i += mark;

@@ -177,6 +177,14 @@ static const struct {
     {"3pm", "15:00:00"},
     {"today at 8:30pm", "2026-03-02 20:30:00"},
     {"tomorrow 08:15", "2026-03-03 08:15:00"},
+    {"tomorrow at 3 o\"clock in the afternoon", "2026-03-03 15:00:00"},
+    {"tomorrow in the afternoon, at 12", "2026-03-03 12:00:00"},
+    {"tomorrow 9 am at 5 Bon Air Rd", "2026-03-03 09:00:00"},
+    {"at 10 CET on Friday", "2026-03-06 10:00:00 Europe/Berlin"},
+    {"Friday at 10 Madrid time", "2026-03-06 10:00:00 Europe/Madrid"},
+    {"I can't go until Friday at 9", "2026-03-06 09:00:00"},
+    {"today in the morning at 8", "2026-03-02 08:00:00"},
+    {"today at 8", "2026-03-02 20:00:00"},
 };
 
 TEST(when_resolves_one_start)
