@@ -119,8 +119,8 @@ static void check_files(struct doctor *doctor)
         return;
     if ((int64_t)limit.rlim_max < wanted)
         find(doctor, "open files", FINDING_NOTE,
-            "at most %lld, but the settings allow %lld connections: raise `ulimit -Hn` or lower "
-            "server.max-connections and client.max-connections",
+            "at most %lld, so fewer connections than the %lld that the settings allow: raise "
+            "`ulimit -Hn`, or lower server.max-connections and client.max-connections",
             (long long)limit.rlim_max, (long long)wanted);
     else
         find(doctor, "open files", FINDING_OK, "%lld", (long long)limit.rlim_max);

@@ -38,10 +38,11 @@ const struct command commands[] = {
         "Scopes: admin (everything), chat, schedule, read, keys. Works beside a running server,\n"
         "which notices within a second. A key is shown once. Add --json for scripts.",
         keys_command},
-    {"config", "Show every setting and where it came from", "config [--json | --markdown]",
+    {"config", "Show every setting and where it came from",
+        "config [--json | --markdown | --example]",
         "The order is: default, theo.yaml (or --config FILE, or THEO_CONFIG), THEO_* variables,\n"
         "flags; the later wins. Each line's name is also the flag: log.level is --log-level.\n"
-        "--markdown writes the reference, docs/config.md.",
+        "--markdown writes the reference, docs/config.md; --example writes theo.example.yaml.",
         config_command},
     {"doctor", "Say what is wrong with this installation, and what to do", "doctor [--json]",
         "Checks the data folder, the keys, the store, the model, the time zone database, TLS and\n"
