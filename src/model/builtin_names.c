@@ -125,6 +125,22 @@ static void add_emails(struct str text, struct builtin_names *names)
     }
 }
 
+/* Who is to be there besides those who talk, as said in the requests to the agent. */
+static void add_invited(const struct builtin_turn *turn, struct builtin_names *names)
+{
+    struct str agent = turn->request->scene.agent_name;
+
+    for (size_t i = turn->window; i <= turn->last; i++) {
+        const struct model_message *m = &turn->request->messages[i];
+
+        if (m->role != MODEL_USER || (i != turn->last && str_find_nocase(m->content, agent, 0) < 0))
+            continue;
+        names_behind(m->content, STR(" with "), names);
+        names_behind(m->content, STR(" invite "), names);
+        add_emails(m->content, names);
+    }
+}
+
 void builtin_attendees(const struct builtin_turn *turn, struct builtin_names *ret_names)
 {
     struct builtin_names names = {.count = 0};
@@ -137,9 +153,7 @@ void builtin_attendees(const struct builtin_turn *turn, struct builtin_names *re
         if (m->role == MODEL_USER && !str_eq_nocase(m->author, turn->request->scene.agent_name))
             add_name(&names, split_author(m->author, &company));
     }
-    names_behind(turn->text, STR(" with "), &extra);
-    names_behind(turn->text, STR(" invite "), &extra);
-    add_emails(turn->text, &extra);
+    add_invited(turn, &extra);
     for (size_t i = 0; i < extra.count; i++)
         if (!str_eq_nocase(extra.names[i], turn->request->scene.agent_name))
             add_name(&names, extra.names[i]);
