@@ -111,6 +111,9 @@ static int sqlite_open(const struct config *config, const char *url, const struc
     r = make_folder(config->data_dir);
     if (r < 0)
         return r;
+    /* Its counters of memory take a lock shared by all threads at each allocation. Refused, and of
+     * no consequence, when SQLite has been started before. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     buf_printf(&path, "%s/theo.db", config->data_dir);
     sqlite = xcalloc(1, sizeof(*sqlite));
     sqlite->path = path.ptr;

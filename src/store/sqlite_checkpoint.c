@@ -40,6 +40,7 @@ static void *checkpointer_main(void *arg)
 {
     struct sqlite_checkpointer *checkpointer = arg;
 
+    pthread_setname_np(pthread_self(), "store-ckpt");
     pthread_mutex_lock(&checkpointer->mutex);
     for (;;) {
         int pages;

@@ -311,6 +311,7 @@ static void *writer_main(void *arg)
     struct sqlite_writer *writer = arg;
     struct queue todo;
 
+    pthread_setname_np(pthread_self(), "store-writer");
     while (wait_for_work(writer)) {
         queue_init(&todo);
         take_more(writer, &todo);
