@@ -37,21 +37,11 @@ static void call_with(
     builtin_call(turn, tool, buf_str(&out));
 }
 
-static bool says(const struct builtin_turn *turn, const char *words)
-{
-    return strstr(turn->words, words) != NULL;
-}
-
 static void summary(struct builtin_turn *turn)
 {
-    const char *focus = "all";
-
-    if (says(turn, " agree") || says(turn, " decide") || says(turn, " decision"))
-        focus = "decisions";
-    else if (says(turn, " action") || says(turn, " next step") || says(turn, " to do"))
-        focus = "actions";
+    /* Everything is asked for; what was meant is chosen when the answer is composed. */
     if (builtin_offers(turn, "summarise"))
-        call_with(turn, "summarise", "focus", str_from(focus));
+        call_with(turn, "summarise", "focus", STR("all"));
     else
         builtin_digest(turn);
 }

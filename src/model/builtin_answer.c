@@ -86,25 +86,53 @@ static void write_item(struct builtin_turn *turn, struct str party, struct str t
     buf_printf(&turn->answer, "\n- %.*s: %.*s", STR_ARG(party), STR_ARG(text));
 }
 
-static void from_summary(struct builtin_turn *turn, const struct json *root)
+static bool says(const struct builtin_turn *turn, const char *words)
 {
-    const struct json *items = json_get(root, "items");
-    bool any = false;
+    return strstr(turn->words, words) != NULL;
+}
+
+/* Write the items of one kind, or of all kinds when it is NULL; how many. */
+static size_t write_items(struct builtin_turn *turn, const struct json *items, const char *kind)
+{
+    size_t written = 0;
 
     for (size_t k = 0; k < ARRAY_LEN(headings); k++) {
         bool headed = false;
 
+        if (kind && strcmp(headings[k].kind, kind) != 0)
+            continue;
         for (const struct json *i = json_first(items); i; i = json_next(i)) {
             if (!str_is(json_get_str(i, "kind"), headings[k].kind))
                 continue;
             if (!headed)
-                buf_printf(&turn->answer, "%s%s", any ? "\n" : "", headings[k].heading);
-            headed = any = true;
+                buf_printf(&turn->answer, "%s%s", written ? "\n" : "", headings[k].heading);
+            headed = true;
+            written++;
             write_item(turn, json_get_str(i, "party"), json_get_str(i, "text"));
         }
     }
-    if (!any)
+    return written;
+}
+
+static void from_summary(struct builtin_turn *turn, const struct json *root)
+{
+    const struct json *items = json_get(root, "items");
+
+    if (json_len(items) == 0) {
         buf_add_cstr(&turn->answer, "There is nothing in this chat to sum up yet.");
+    } else if (says(turn, " agree") || says(turn, " decide") || says(turn, " decision")) {
+        if (write_items(turn, items, "decision") > 0)
+            return;
+        buf_add_cstr(&turn->answer, "Nothing was agreed in so many words yet.\n");
+        write_items(turn, items, NULL);
+    } else if (says(turn, " action") || says(turn, " next step") || says(turn, " to do")) {
+        if (write_items(turn, items, "action") > 0)
+            return;
+        buf_add_cstr(&turn->answer, "Nobody has taken on anything in so many words yet.\n");
+        write_items(turn, items, NULL);
+    } else {
+        write_items(turn, items, NULL);
+    }
 }
 
 static void from_recall(struct builtin_turn *turn, const struct json *root)

@@ -208,18 +208,28 @@ TEST(builtin_answers_from_the_calendar)
 
 TEST(builtin_sums_up)
 {
-    EXPECT_STR(call_of(t, "Ana: Theo, please summarise", "summarise"), "{\"focus\":\"all\"}");
-    EXPECT_STR(
-        call_of(t, "Ana: Theo, what did we agree?", "summarise"), "{\"focus\":\"decisions\"}");
-    EXPECT_STR(
-        call_of(t, "Ana: Theo, list the action items", "summarise"), "{\"focus\":\"actions\"}");
-    EXPECT_STR(say(t, "Ana: Theo, recap\n"
-                      "tool summarise: {\"items\":[{\"kind\":\"point\",\"party\":\"Ana\",\"text\":"
-                      "\"We sell ovens.\"},{\"kind\":\"decision\",\"party\":\"Ben\",\"text\":"
-                      "\"We take ten.\"},{\"kind\":\"action\",\"party\":\"Ana\",\"text\":"
-                      "\"I send the contract.\"}]}"),
-        "Agreed:\n- Ben: We take ten.\nTo do:\n- Ana: I send the contract.\nSaid:\n- Ana: We "
-        "sell ovens.");
+    static const char *const items =
+        "\ntool summarise: {\"items\":[{\"kind\":\"point\",\"party\":\"Ana\",\"text\":"
+        "\"We sell ovens.\"},{\"kind\":\"decision\",\"party\":\"Ben\",\"text\":"
+        "\"We take ten.\"},{\"kind\":\"question\",\"party\":\"Ben\",\"text\":\"Which colour?\"}]}";
+    static const struct {
+        const char *asked, *answer;
+    } cases[] = {
+        {"recap", "Agreed:\n- Ben: We take ten.\nStill open:\n- Ben: Which colour?\nSaid:\n- Ana: "
+                  "We sell ovens."},
+        {"what did we agree?", "Agreed:\n- Ben: We take ten."},
+        {"what are the next steps?",
+            "Nobody has taken on anything in so many words yet.\nAgreed:\n- Ben: We take "
+            "ten.\nStill open:\n- Ben: Which colour?\nSaid:\n- Ana: We sell ovens."},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str chat = str_printf(t->arena, "Ana: Theo, %s", cases[i].asked);
+
+        EXPECT_STR(call_of(t, chat.ptr, "summarise"), "{\"focus\":\"all\"}");
+        chat = str_printf(t->arena, "Ana: Theo, %s%s", cases[i].asked, items);
+        EXPECT_STR(say(t, chat.ptr), cases[i].answer);
+    }
     EXPECT_STR(say(t, "Ana: Theo, recap\ntool summarise: {\"items\":[]}"),
         "There is nothing in this chat to sum up yet.");
 }
