@@ -9,10 +9,11 @@ import { start, run, scratch } from './theo.js';
 test('five kills under load lose no acknowledged chat and book nothing twice', async () => {
   const dir = scratch();
   const acknowledged = [];
-  let asked = 0;
+  let asked = 0, key;
   try {
     for (let round = 0; round < 5; round++) {
-      const theo = await start({ dir });
+      const theo = await start({ dir, key });
+      key = theo.key;
       let stop = false;
       const clients = Array.from({ length: 8 }, async (_, client) => {
         while (!stop) {
@@ -30,7 +31,7 @@ test('five kills under load lose no acknowledged chat and book nothing twice', a
       await Promise.all(clients);
     }
     assert.ok(acknowledged.length > 50, `only ${acknowledged.length} chats to judge by`);
-    const theo = await start({ dir });
+    const theo = await start({ dir, key });
     try {
       for (const { marker, json } of acknowledged) {
         const run_ = await theo.api('GET', `/api/runs/${json.run_id}`);

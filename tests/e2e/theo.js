@@ -48,8 +48,9 @@ export function scratch() {
   return mkdtempSync(join(tmpdir(), 'theo-e2e-'));
 }
 
-// A server with its own data folder and an admin key.
-export async function start({ dir, env = {}, args = [], port, tls = false } = {}) {
+// A server with its own data folder and an admin key (idempotency keys are kept per API key: a test
+// that restarts the server passes the one it had).
+export async function start({ dir, key, env = {}, args = [], port, tls = false } = {}) {
   const own = !dir;
   dir ??= scratch();
   port ??= await freePort();
@@ -65,10 +66,7 @@ export async function start({ dir, env = {}, args = [], port, tls = false } = {}
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   await ready(theo);
-  const made = await run(['keys', 'create', '--data-dir', data, '--name', 'e2e', '--scopes',
-    'admin', '--json']);
-  if (made.code !== 0) throw new Error(`keys create: ${made.stderr}${made.stdout}`);
-  theo.key = JSON.parse(made.stdout).key;
+  theo.key = key ?? await newKey(data);
 
   theo.api = (method, path, body, headers = {}) => api(theo, method, path, body, headers);
   theo.chat = (chat_context, extra = {}, headers = {}) =>
@@ -85,6 +83,13 @@ export async function start({ dir, env = {}, args = [], port, tls = false } = {}
     return end;
   };
   return theo;
+}
+
+async function newKey(data) {
+  const made = await run(['keys', 'create', '--data-dir', data, '--name', 'e2e', '--scopes',
+    'admin', '--json']);
+  if (made.code !== 0) throw new Error(`keys create: ${made.stderr}${made.stdout}`);
+  return JSON.parse(made.stdout).key;
 }
 
 async function ready(theo) {
