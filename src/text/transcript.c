@@ -205,12 +205,13 @@ static void keys_unite(struct keys *keys)
     keys->count = out + 1;
 }
 
-/* Which names speak in this text. first is the name that the first line of that form has. */
+/* Which names speak in this text. first is the name that the first line of any such form has. */
 static void keys_judge(struct keys *keys, struct str first)
 {
     bool strong = false, weak = false;
     size_t labels = 0;
     const struct key *head = keys_find(keys, first);
+    enum party_shape opening = head == NULL ? PARTY_NEVER : head->shape;
 
     for (size_t i = 0; i < keys->count; i++) {
         strong = strong || keys->items[i].shape == PARTY_STRONG;
@@ -221,34 +222,46 @@ static void keys_judge(struct keys *keys, struct str first)
         if (key->shape == PARTY_STRONG)
             key->accepted = true;
         else if (key->shape == PARTY_WEAK)
-            key->accepted = key->count >= 2 || (!strong && head->shape == PARTY_WEAK);
+            key->accepted = key->count >= 2 || (!strong && opening == PARTY_WEAK);
         weak = weak || (key->shape == PARTY_WEAK && key->accepted);
     }
     for (size_t i = 0; i < keys->count; i++) {
         struct key *key = &keys->items[i];
         if (key->shape == PARTY_LABEL)
             key->accepted = (key == head && key->count >= 2) ||
-                            (!strong && !weak && labels >= 2 && head->shape == PARTY_LABEL);
+                            (!strong && !weak && labels >= 2 && opening == PARTY_LABEL);
     }
 }
 
+static int too_many(void)
+{
+    return err_field(ERR_INVALID, "chat_context",
+        "the chat has more than %d messages; send only the newest ones", TRANSCRIPT_MESSAGES_MAX);
+}
+
 /* The first pass. Where no line is sure, the doubtful ones have to do. */
-static void collect_keys(struct arena *arena, struct str text, struct keys *keys)
+static int collect_keys(struct arena *arena, struct str text, struct keys *keys)
 {
     for (int soft = 0; soft <= 1 && keys->count == 0; soft++) {
         struct lines lines = lines_of(text);
         struct str line, first = {0};
         struct head head;
+        size_t strong = 0;
         while (lines_next(&lines, &line)) {
-            if (!read_head(line, &head) || (head.soft && !soft))
+            if (!read_head(line, &head))
                 continue;
-            if (keys->count == 0)
+            if (first.ptr == NULL)
                 first = head.party;
+            if (head.soft && !soft)
+                continue;
+            if (head.shape == PARTY_STRONG && ++strong > TRANSCRIPT_MESSAGES_MAX)
+                return too_many();
             keys_add(arena, keys, &head);
         }
         keys_unite(keys);
         keys_judge(keys, first);
     }
+    return 0;
 }
 
 /* The second pass and its output. */
@@ -289,9 +302,7 @@ static int start_message(struct cutter *cutter, const struct head *head)
 
     finish_message(cutter);
     if (out->count == TRANSCRIPT_MESSAGES_MAX)
-        return err_field(ERR_INVALID, "chat_context",
-            "the chat has more than %d messages; send only the newest ones",
-            TRANSCRIPT_MESSAGES_MAX);
+        return too_many();
     if (out->count == cutter->cap) {
         size_t cap = cutter->cap == 0 ? 32 : cutter->cap * 2;
         out->messages = arena_grow(cutter->arena, out->messages,
@@ -352,8 +363,9 @@ int transcript_parse(struct arena *arena, struct str text, struct transcript *re
             "the chat is empty; send lines of the form \"Name: message\"");
     if (!utf8_valid(text))
         return err_field(ERR_INVALID, "chat_context", "the chat is not valid UTF-8");
-    collect_keys(arena, text, &keys);
-    int rc = cut(&cutter, text, &keys);
+    int rc = collect_keys(arena, text, &keys);
+    if (rc == 0)
+        rc = cut(&cutter, text, &keys);
     if (rc < 0)
         return rc;
     if (cutter.out.count == 0)
@@ -432,9 +444,7 @@ int transcript_from_json(
         return err_field(
             ERR_INVALID, "chat_context", "\"chat_context\" must hold at least one message");
     if (json_len(array) > TRANSCRIPT_MESSAGES_MAX)
-        return err_field(ERR_INVALID, "chat_context",
-            "the chat has more than %d messages; send only the newest ones",
-            TRANSCRIPT_MESSAGES_MAX);
+        return too_many();
     out.messages = arena_array(arena, struct chat_message, json_len(array));
     for (const struct json *item = json_first(array); item != NULL; item = json_next(item)) {
         int rc = message_from_json(item, out.count, &out.messages[out.count]);

@@ -37,6 +37,34 @@ bool words_have(const char *const *list, size_t count, struct str word)
     return false;
 }
 
+/* Compare word, lower-cased, with a constant. */
+static int word_cmp(struct str word, const char *want)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        int order = (unsigned char)char_lower(word.ptr[i]) - (unsigned char)want[i];
+        if (order != 0 || want[i] == '\0')
+            return order;
+    }
+    return want[word.len] == '\0' ? 0 : -1;
+}
+
+bool words_sorted_have(const char *const *list, size_t count, struct str word)
+{
+    size_t from = 0, to = count;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order = word_cmp(word, list[middle]);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return false;
+}
+
 /* The typographic apostrophe is made of bytes beyond ASCII, the other punctuation of U+2000 to
  * U+206F (dashes, quotes, ellipsis) too, yet it parts words. */
 static size_t punctuation_at(struct str s, size_t at)

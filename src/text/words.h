@@ -12,6 +12,10 @@
 
 bool words_have(const char *const *list, size_t count, struct str word);
 
+/* The same for a long list in order of bytes, without typographic apostrophes: log(count) steps. */
+#define WORDS_SORTED_HAVE(list, word) words_sorted_have((list), ARRAY_LEN(list), (word))
+bool words_sorted_have(const char *const *list, size_t count, struct str word);
+
 /* Does this byte belong to a word? Letters, digits, "_" and everything beyond ASCII. */
 static inline bool char_is_word(char c)
 {
