@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,14 +54,25 @@ static int make_private(const char *path)
     return r;
 }
 
-/* A new file is durable only once its folder is. */
-static void sync_folder(const char *path)
+/* Processes that open the store at the same moment do so one after the other: SQLite answers BUSY
+ * at once, without waiting, when two switch a new file to WAL. A file system without flock goes
+ * without. */
+static int lock_folder(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+    if (fd >= 0)
+        (void)!flock(fd, LOCK_EX);
+    return fd;
+}
+
+/* A new file is durable only once its folder is. */
+static void unlock_folder(int fd, bool is_new)
+{
     if (fd < 0)
         return;
-    (void)!fsync(fd);
+    if (is_new)
+        (void)!fsync(fd);
     close(fd);
 }
 
@@ -76,6 +88,7 @@ static void sqlite_close(struct store_backend *sqlite)
 
 static int open_all(struct store_backend *sqlite, const char *folder, bool commit_each)
 {
+    int lock = lock_folder(folder);
     bool is_new = access(sqlite->path, F_OK) != 0;
     int r = make_private(sqlite->path);
 
@@ -83,6 +96,7 @@ static int open_all(struct store_backend *sqlite, const char *folder, bool commi
         r = sqlite_conn_open(sqlite->path, &sqlite->conn);
     if (r == 0)
         r = sqlite_migrate(sqlite->conn);
+    unlock_folder(lock, is_new);
     if (r == 0)
         r = sqlite_exec(sqlite->conn, "PRAGMA cache_size = -16000");
     if (r == 0)
@@ -92,8 +106,6 @@ static int open_all(struct store_backend *sqlite, const char *folder, bool commi
             sqlite->conn, sqlite->env, sqlite->checkpointer, commit_each, &sqlite->writer);
     if (r == 0)
         sqlite->readers = sqlite_readers_new(sqlite->path);
-    if (r == 0 && is_new)
-        sync_folder(folder);
     return r;
 }
 
