@@ -31,6 +31,11 @@ enum builtin_intent {
     INTENT_RESEARCH,
 };
 
+struct builtin_names {
+    struct str names[BUILTIN_NAMES_MAX];
+    size_t count;
+};
+
 struct builtin_turn {
     const struct model_request *request;
     struct arena *arena;
@@ -40,12 +45,9 @@ struct builtin_turn {
     struct str text;   /* the last message */
     const char *words; /* the same in lower case, punctuation as spaces, one space at both ends */
     struct buf answer;
+    bool people_known;
+    struct builtin_names people;  /* see builtin_attendees() */
     struct model_tool_call *call; /* NULL: the answer counts */
-};
-
-struct builtin_names {
-    struct str names[BUILTIN_NAMES_MAX];
-    size_t count;
 };
 
 enum builtin_intent builtin_intent(const struct builtin_turn *turn);
@@ -58,10 +60,10 @@ void builtin_call(struct builtin_turn *turn, const char *tool, struct str argume
 /* Booking, moving, cancelling, listing: a tool call or one precise question. */
 void builtin_schedule(struct builtin_turn *turn, enum builtin_intent intent);
 
-/* Who takes part, and for which companies, as the chat says. */
-void builtin_attendees(const struct builtin_turn *turn, struct builtin_names *ret_names);
-void builtin_companies(const struct builtin_turn *turn, struct builtin_names *ret_names);
-struct str builtin_title(const struct builtin_turn *turn);
+/* Who takes part, and for which companies, as the chat says. The people are looked for once. */
+const struct builtin_names *builtin_attendees(struct builtin_turn *turn);
+void builtin_companies(struct builtin_turn *turn, struct builtin_names *ret_names);
+struct str builtin_title(struct builtin_turn *turn);
 
 /* Answer from the results of tools that stand behind the last message. False: there are none. */
 bool builtin_from_results(struct builtin_turn *turn);

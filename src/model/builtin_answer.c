@@ -246,19 +246,19 @@ void builtin_proposal(struct builtin_turn *turn)
 {
     struct digest_item items[ITEMS_MAX];
     struct transcript chat = transcript_of(turn);
-    struct builtin_names companies, people;
+    struct builtin_names companies;
+    const struct builtin_names *people = builtin_attendees(turn);
     size_t count =
         digest_make(&chat, turn->request->scene.agent_name, turn->arena, items, ITEMS_MAX);
 
     builtin_companies(turn, &companies);
-    builtin_attendees(turn, &people);
     buf_add_cstr(&turn->answer, "Draft proposal, from this chat alone");
     buf_add_cstr(&turn->answer, "\n\nParties: ");
     for (size_t i = 0; i < companies.count; i++)
         buf_printf(&turn->answer, "%s%.*s", i ? ", " : "", STR_ARG(companies.names[i]));
     buf_add_cstr(&turn->answer, companies.count ? " (" : "");
-    for (size_t i = 0; i < people.count; i++)
-        buf_printf(&turn->answer, "%s%.*s", i ? ", " : "", STR_ARG(people.names[i]));
+    for (size_t i = 0; i < people->count; i++)
+        buf_printf(&turn->answer, "%s%.*s", i ? ", " : "", STR_ARG(people->names[i]));
     buf_add_cstr(&turn->answer, companies.count ? ")\n" : "\n");
     if (write_kind(turn, items, count, DIGEST_POINT, "Background:") +
             write_kind(turn, items, count, DIGEST_DECISION, "Agreed so far:") ==

@@ -93,7 +93,7 @@ static void names_behind(struct str text, struct str mark, struct builtin_names 
 {
     ptrdiff_t at = 0;
 
-    while ((at = str_find_nocase(text, mark, (size_t)at)) >= 0) {
+    while ((at = str_find(text, mark, (size_t)at)) >= 0) {
         struct str name = capitalised(text, (size_t)at + mark.len);
 
         at += (ptrdiff_t)mark.len;
@@ -141,29 +141,33 @@ static void add_invited(const struct builtin_turn *turn, struct builtin_names *n
     }
 }
 
-void builtin_attendees(const struct builtin_turn *turn, struct builtin_names *ret_names)
+const struct builtin_names *builtin_attendees(struct builtin_turn *turn)
 {
-    struct builtin_names names = {.count = 0};
+    struct builtin_names *people = &turn->people;
     struct builtin_names extra = {.count = 0};
     struct str company;
 
+    if (turn->people_known)
+        return people;
+    turn->people_known = true;
     for (size_t i = turn->window; i <= turn->last; i++) {
         const struct model_message *m = &turn->request->messages[i];
 
         if (m->role == MODEL_USER && !str_eq_nocase(m->author, turn->request->scene.agent_name))
-            add_name(&names, split_author(m->author, &company));
+            add_name(people, split_author(m->author, &company));
     }
     add_invited(turn, &extra);
     for (size_t i = 0; i < extra.count; i++)
         if (!str_eq_nocase(extra.names[i], turn->request->scene.agent_name))
-            add_name(&names, extra.names[i]);
-    *ret_names = names;
+            add_name(people, extra.names[i]);
+    return people;
 }
 
-void builtin_companies(const struct builtin_turn *turn, struct builtin_names *ret_names)
+void builtin_companies(struct builtin_turn *turn, struct builtin_names *ret_names)
 {
+    const struct builtin_names *people = builtin_attendees(turn);
     struct builtin_names names = {.count = 0};
-    struct builtin_names said = {.count = 0}, people;
+    struct builtin_names said = {.count = 0};
     struct str company;
 
     for (size_t i = turn->window; i <= turn->last; i++) {
@@ -177,9 +181,8 @@ void builtin_companies(const struct builtin_turn *turn, struct builtin_names *re
         names_behind(m->content, STR(" at "), &said);
         names_behind(m->content, STR(" ("), &said);
     }
-    builtin_attendees(turn, &people);
     for (size_t i = 0; i < said.count; i++)
-        if (!has_name(&people, said.names[i]) &&
+        if (!has_name(people, said.names[i]) &&
             !str_eq_nocase(said.names[i], turn->request->scene.agent_name))
             add_name(&names, said.names[i]);
     *ret_names = names;
@@ -242,9 +245,10 @@ static struct str capital_first(struct arena *arena, const char *word)
     return str_printf(arena, "%c%s", word[0] - 'a' + 'A', word + 1);
 }
 
-struct str builtin_title(const struct builtin_turn *turn)
+struct str builtin_title(struct builtin_turn *turn)
 {
-    struct builtin_names companies, people;
+    struct builtin_names companies;
+    const struct builtin_names *people;
     struct str title = said_title(turn->text);
     const char *kind;
 
@@ -258,10 +262,10 @@ struct str builtin_title(const struct builtin_turn *turn)
     if (companies.count == 1)
         return str_printf(turn->arena, "%.*s with %.*s", STR_ARG(capital_first(turn->arena, kind)),
             STR_ARG(companies.names[0]));
-    builtin_attendees(turn, &people);
-    if (people.count >= 2)
+    people = builtin_attendees(turn);
+    if (people->count >= 2)
         return str_printf(turn->arena, "%.*s: %.*s and %.*s%s",
-            STR_ARG(capital_first(turn->arena, kind)), STR_ARG(people.names[0]),
-            STR_ARG(people.names[1]), people.count > 2 ? " and others" : "");
+            STR_ARG(capital_first(turn->arena, kind)), STR_ARG(people->names[0]),
+            STR_ARG(people->names[1]), people->count > 2 ? " and others" : "");
     return capital_first(turn->arena, kind);
 }

@@ -80,15 +80,14 @@ static void ask(
     }
 }
 
-static void write_attendees(const struct builtin_turn *turn, struct json_writer *w)
+static void write_attendees(struct builtin_turn *turn, struct json_writer *w)
 {
-    struct builtin_names people;
+    const struct builtin_names *people = builtin_attendees(turn);
 
-    builtin_attendees(turn, &people);
     json_name(w, "attendees");
     json_array_begin(w);
-    for (size_t i = 0; i < people.count; i++)
-        json_put_str(w, people.names[i]);
+    for (size_t i = 0; i < people->count; i++)
+        json_put_str(w, people->names[i]);
     json_array_end(w);
 }
 

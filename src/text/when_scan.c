@@ -353,17 +353,53 @@ static bool day_comes_first(const struct zone *zone)
     return true;
 }
 
+/* Whether an atom can start with the token: most words are dismissed here. */
+static bool may_start(const struct scan *s, size_t i)
+{
+    const struct token *t = token_at(s, i);
+
+    switch (t->class) {
+    case W_OTHER: /* "mid night" */
+        return t->to - t->from == 3 && token_is(s, i + 1, W_PART);
+    case W_UNIT: /* "day after tomorrow" */
+        return t->value == UNIT_DAY;
+    case W_AT:
+        return token_is(s, i + 1, W_THE) || token_is(s, i + 1, W_THIS) ||
+               token_is(s, i + 1, W_MOMENT);
+    case W_NUM:
+    case W_MONTH:
+    case W_WEEKDAY:
+    case W_CARDINAL:
+    case W_ORDINAL:
+    case W_RELATIVE:
+    case W_TONIGHT:
+    case W_PART:
+    case W_NOON:
+    case W_THIS:
+    case W_NEXT:
+    case W_COMING:
+    case W_LAST:
+    case W_PAST:
+    case W_A:
+    case W_IN:
+    case W_NOW:
+    case W_HALF:
+    case W_QUARTER:
+    case W_END_OF:
+    case W_EOD:
+    case W_HOLIDAY:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void scan_tokens(struct join *j)
 {
     for (size_t i = 0; i < j->s->count;) {
-        const struct token *t = token_at(j->s, i);
         struct when_phrase atom;
-        size_t used = 0;
+        size_t used = may_start(j->s, i) ? atom_at(j, i, &atom) : 0;
 
-        if (t->class != W_OTHER && t->class != W_PUNCT && t->class != W_TAIL && t->class != W_LINK)
-            used = atom_at(j, i, &atom);
-        else if (t->class == W_OTHER && t->to - t->from == 3)
-            used = atom_at(j, i, &atom); /* "mid night" */
         if (used) {
             atom.last = i + used;
             push(j, &atom);

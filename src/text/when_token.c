@@ -130,7 +130,8 @@ static const struct {
 
 #define WORD_MAX 15
 
-static const struct word *find_word(const char *text, size_t len)
+/* text: lower case, ends in NUL. The second letter decides nearly always. */
+static const struct word *find_word(const char *text)
 {
     size_t letter = (size_t)(text[0] - 'a');
 
@@ -139,7 +140,7 @@ static const struct word *find_word(const char *text, size_t len)
     for (size_t i = 0; i < letters[letter].count; i++) {
         const struct word *word = &letters[letter].words[i];
 
-        if (strncmp(word->text, text, len) == 0 && word->text[len] == '\0')
+        if (word->text[1] == text[1] && strcmp(word->text, text) == 0)
             return word;
     }
     return NULL;
@@ -176,32 +177,31 @@ static size_t word_token(struct str text, size_t i, struct token *token)
 
     token->class = W_OTHER;
     token->capital = text.ptr[i] >= 'A' && text.ptr[i] <= 'Z';
-    while (i < text.len && is_letter(text.ptr[i])) {
-        size_t mark = apostrophe(text, i);
+    while (i < text.len) {
+        char c = text.ptr[i];
+        size_t mark;
 
-        if (long_dash(text, i))
-            break;
-        if (mark == 0) {
-            if (len < WORD_MAX + 1)
-                lower[len++] = char_lower(text.ptr[i]);
+        if (char_is_alpha(c) ||
+            ((unsigned char)c >= 0x80 && !apostrophe(text, i) && !long_dash(text, i))) {
+            if (len <= WORD_MAX)
+                lower[len++] = char_lower(c);
             i++;
+            continue;
         }
-        mark = i < text.len ? apostrophe(text, i) : 0;
-        if (i < text.len && text.ptr[i] == '"' && len == 1)
+        mark = apostrophe(text, i);
+        if (c == '"' && len == 1)
             mark = 1; /* o"clock, as some keyboards have it */
-        if (mark && i + mark < text.len && char_is_alpha(text.ptr[i + mark])) {
-            possessive = char_lower(text.ptr[i + mark]) == 's';
-            i += mark;
-        } else if (mark) {
+        if (mark == 0 || i + mark >= text.len || !char_is_alpha(text.ptr[i + mark]))
             break;
-        }
+        possessive = char_lower(text.ptr[i + mark]) == 's';
+        i += mark;
     }
     if (len <= WORD_MAX && len > 0) {
         lower[len] = '\0';
-        word = find_word(lower, len);
+        word = find_word(lower);
         if (!word && possessive && len > 1) {
             lower[len - 1] = '\0';
-            word = find_word(lower, len - 1);
+            word = find_word(lower);
         }
     }
     if (word) {

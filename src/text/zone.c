@@ -56,18 +56,14 @@ static const struct zone *cache_find(struct str name)
     return NULL;
 }
 
-/* The file's length, or -1 when it is no plain readable file of sensible size. */
-static ssize_t read_whole(const char *path, char *bytes, size_t max)
+/* The whole file, at most max bytes; -1 when it is no plain readable file of that size. */
+static ssize_t read_whole(int fd, char *bytes, size_t max)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t len = 0;
     ssize_t got = -1;
 
-    if (fd < 0)
-        return -1;
     while (len < max && (got = read(fd, bytes + len, max - len)) > 0)
         len += (size_t)got;
-    close(fd);
     return got == 0 ? (ssize_t)len : -1;
 }
 
@@ -78,12 +74,17 @@ static const struct zone *load_locked(struct str name)
     struct zone *zone;
     char *bytes;
     ssize_t len;
+    int fd;
 
     if (known)
         return known; /* another thread was faster */
     snprintf(path, sizeof(path), ZONE_FOLDER "%.*s", STR_ARG(name));
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
     bytes = xmalloc(ZONE_FILE_MAX);
-    len = read_whole(path, bytes, ZONE_FILE_MAX);
+    len = read_whole(fd, bytes, ZONE_FILE_MAX);
+    close(fd);
     zone = xcalloc(1, sizeof(*zone));
     if (len < 0 || !zone_parse((struct str){bytes, (size_t)len}, zone)) {
         free(bytes);
@@ -227,5 +228,11 @@ const struct zone *zone_guess(struct str name)
     if (parse_offset(name, &minutes))
         return zone_of_offset(minutes);
     common = zone_common_name(name);
-    return zone_get(str_empty(common) ? name : common);
+    if (!str_empty(common))
+        return zone_get(common);
+    /* Any other word is no zone: only what has the form of a name is looked for on disk. */
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] == '/' || char_is_digit(name.ptr[i]))
+            return zone_get(name);
+    return NULL;
 }
