@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 
-enum { READ_SIZE = 4 * KIB };
+enum { READ_SIZE = 8 * KIB };
 
 static int64_t after(const struct http_connection *conn, int64_t ms)
 {
@@ -198,7 +198,9 @@ static void handle(struct http_connection *conn, struct http_request *req)
     conn->handling = true;
     conn->server->handler(req, conn->server->ctx);
     fiber_set_deadline(FIBER_NO_DEADLINE);
-    if (!req->responded && !conn->gone) {
+    if (!req->responded && !conn->gone && fiber_is_cancelled()) {
+        respond_problem(req, 503, "the server is stopping; try again");
+    } else if (!req->responded && !conn->gone) {
         log_error("http.unanswered", LOG_STR("path", req->path));
         respond_problem(req, 500, "the request was not answered; the log says more");
     }

@@ -315,17 +315,23 @@ size_t http_server_active(const struct http_server *server)
     return server->active;
 }
 
+static void park_shielded(void)
+{
+    if (fiber_park(FIBER_NO_DEADLINE) != 0)
+        abort(); /* a shielded wait without a deadline only ends by a wake */
+}
+
 void http_server_stop(struct http_server *server)
 {
     http_server_drain(server);
     server->stopper = fiber_self();
+    fiber_shield();
+    while (server->acceptor) /* it still takes in who had connected */
+        park_shielded();
     for (struct http_connection *conn = server->first; conn; conn = conn->next)
         fiber_cancel(conn->fiber);
-    fiber_shield();
-    while (server->connections > 0 || server->acceptor) {
-        if (fiber_park(FIBER_NO_DEADLINE) != 0)
-            abort(); /* a shielded wait without a deadline only ends by a wake */
-    }
+    while (server->connections > 0)
+        park_shielded();
     fiber_unshield();
     free_server(server);
 }
