@@ -1,0 +1,161 @@
+#include "fixture.h"
+#include "runtime/errinj.h"
+
+static int answers(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)f, (void)call, (void)request, (void)error;
+    (void)arena;
+    for (int i = 0; i < call % 5; i++)
+        fiber_yield();
+    return reply_text(reply, "Yes.");
+}
+
+struct background {
+    struct fixture *f;
+    struct run_request request;
+    struct run_result result;
+    struct arena arena;
+    struct fiber *fiber;
+    int rc;
+};
+
+static void run_in_background(void *arg)
+{
+    struct background *b = arg;
+
+    b->rc = run_chat(&b->f->house, &b->request, &b->arena, &b->result);
+}
+
+static size_t count_of(struct str text, const char *needle)
+{
+    size_t count = 0;
+
+    for (ptrdiff_t at = str_find(text, str_from(needle), 0); at >= 0;
+         at = str_find(text, str_from(needle), (size_t)at + 1))
+        count++;
+    return count;
+}
+
+#define RUNS 10
+
+TEST(journal_loses_no_message_of_runs_at_once)
+{
+    struct background runs[RUNS] = {0};
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    struct chat_session_row session;
+    struct str messages;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = fixture_request(&f, "Ana: hello\nBen: Theo, one?");
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    for (int i = 0; i < RUNS; i++) {
+        runs[i].f = &f;
+        runs[i].request = fixture_request(
+            &f, str_printf(t->arena, "Ana: hello\nBen: Theo, one?\nAna: Theo, more %d?", i).ptr);
+        runs[i].request.session_id = result.session_id;
+        arena_init(&runs[i].arena);
+        runs[i].fiber = fiber_spawn_joinable(fiber_loop(), "test", run_in_background, &runs[i]);
+    }
+    for (int i = 0; i < RUNS; i++) {
+        REQUIRE_OK(fiber_join(runs[i].fiber));
+        EXPECT_OK(runs[i].rc);
+        arena_deinit(&runs[i].arena);
+    }
+    messages = fixture_messages(&f, result.session_id);
+    for (int i = 0; i < RUNS; i++)
+        EXPECT_EQ(count_of(messages, str_printf(t->arena, "more %d?", i).ptr), 1);
+    EXPECT_EQ(count_of(messages, "Ana: hello"), 1);
+    EXPECT_EQ(count_of(messages, "Theo: Yes."), RUNS + 1);
+    EXPECT_EQ(fixture_runs(&f, result.session_id, "completed"), RUNS + 1);
+    REQUIRE_OK(store_get(
+        f.store, STORE_CHAT_SESSIONS, STR("main"), result.session_id, t->arena, &session));
+    EXPECT_EQ(session.message_count, 2 + RUNS + RUNS + 1);
+    fixture_close(&f);
+}
+
+TEST(journal_stores_nothing_when_the_first_commit_fails)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    struct store_query query = {.entity = STORE_CHAT_SESSIONS,
+        .workspace_id = STR("main"),
+        .index = 1,
+        .value = STR("chat"),
+        .limit = 10,
+        .cursor = STR("")};
+    struct store_page page;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = fixture_request(&f, "Ana: Theo, one?");
+    REQUIRE_OK(errinj_set("store.commit.before"));
+    EXPECT_EQ(fixture_run(&f, &request, &result), ERR_IO);
+    EXPECT(str_empty(result.run_id));
+    EXPECT_EQ(f.calls[0], 0);
+    EXPECT_STR(buf_str(&f.seen), "");
+    REQUIRE_OK(errinj_set(NULL));
+    REQUIRE_OK(store_list(f.store, &query, t->arena, &page));
+    EXPECT_EQ(page.count, 0);
+    fixture_close(&f);
+}
+
+TEST(journal_looks_up_a_commit_of_unknown_outcome)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    for (int at = 1; at <= 2; at++) {
+        REQUIRE(fixture_open(t, &f, answers, NULL));
+        request = fixture_request(&f, "Ana: Theo, one?");
+        REQUIRE_OK(errinj_set(at == 1 ? "store.commit.after=1" : "store.commit.after=2"));
+        REQUIRE_OK(fixture_run(&f, &request, &result));
+        EXPECT_STR(fixture_messages(&f, result.session_id), "Ana: Theo, one?\nTheo: Yes.\n");
+        EXPECT_EQ(fixture_runs(&f, result.session_id, "completed"), 1);
+        EXPECT_EQ(json_len(fixture_events(&f, result.run_id)), 5);
+        fixture_close(&f);
+    }
+}
+
+TEST(journal_keeps_the_callers_key_out)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    struct run_row row;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = fixture_request(&f, "Ana: Theo, one?");
+    request.model_api_key = STR("sk-callers");
+    request.metadata = STR("{\"deal\":7}");
+    request.system_prompt = STR("Be brief.");
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    REQUIRE_OK(store_get(f.store, STORE_RUNS, STR("main"), result.run_id, t->arena, &row));
+    EXPECT(str_find(row.request, STR("sk-callers"), 0) < 0);
+    EXPECT(str_find(row.request, STR("\"metadata\":{\"deal\":7}"), 0) >= 0);
+    EXPECT(str_find(row.request, STR("Be brief."), 0) >= 0);
+    fixture_close(&f);
+}
+
+TEST(journal_reports_a_session_deleted_meanwhile)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    struct chat_session_row row = {.workspace_id = STR("main")};
+    struct store_batch batch;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = fixture_request(&f, "Ana: Theo, one?");
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    row.id = request.session_id = result.session_id;
+    store_batch_init(&batch, t->arena);
+    store_delete(&batch, STORE_CHAT_SESSIONS, &row);
+    REQUIRE_OK(store_commit(f.store, &batch));
+    EXPECT_EQ(fixture_run(&f, &request, &result), ERR_NOT_FOUND);
+    EXPECT_CSTR(err_get()->field, "session_id");
+    fixture_close(&f);
+}

@@ -1,0 +1,81 @@
+#include "agent/session.h"
+#include "test.h"
+
+/* Stored lines; a line that starts with "Theo" is an answer. */
+static struct session session_of(struct test *t, const char *lines, bool whole)
+{
+    struct session session = {.whole = whole};
+
+    if (lines[0] && transcript_parse(t->arena, str_from(lines), &session.stored) < 0)
+        abort();
+    session.outgoing = arena_array(t->arena, bool, session.stored.count + 1);
+    for (size_t i = 0; i < session.stored.count; i++)
+        session.outgoing[i] = str_is(session.stored.messages[i].party, "Theo");
+    return session;
+}
+
+static void merge(struct test *t, const char *stored, bool whole, const char *next,
+    size_t expect_known, const char *expect_chat)
+{
+    struct session session = session_of(t, stored, whole);
+    struct transcript incoming, chat;
+    struct buf out = BUF_IN(t->arena);
+
+    REQUIRE_OK(transcript_parse(t->arena, str_from(next), &incoming));
+    EXPECT_EQ(session_merge(&session, &incoming, t->arena, &chat), expect_known);
+    for (size_t i = 0; i < chat.count; i++)
+        buf_printf(&out, "%s%.*s: %.*s", i ? "\n" : "", STR_ARG(chat.messages[i].party),
+            STR_ARG(chat.messages[i].text));
+    EXPECT_STR(buf_str(&out), expect_chat);
+}
+
+TEST(session_merge_of_a_new_session)
+{
+    merge(t, "", true, "Ana: a\nBen: b", 0, "Ana: a\nBen: b");
+}
+
+TEST(session_merge_with_only_what_is_new)
+{
+    merge(t, "Ana: a\nBen: b\nTheo: t", true, "Ana: c", 0, "Ana: a\nBen: b\nTheo: t\nAna: c");
+}
+
+TEST(session_merge_of_the_whole_chat)
+{
+    merge(t, "Ana: a\nBen: b\nTheo: t", true, "Ana: a\nBen: b\nTheo: t\nAna: c", 3,
+        "Ana: a\nBen: b\nTheo: t\nAna: c");
+}
+
+TEST(session_merge_of_the_whole_chat_without_answers)
+{
+    merge(t, "Ana: a\nBen: b\nTheo: t\nAna: c\nTheo: u", true, "Ana: a\nBen: b\nAna: c\nBen: d", 3,
+        "Ana: a\nBen: b\nTheo: t\nAna: c\nTheo: u\nBen: d");
+}
+
+TEST(session_merge_of_a_repeated_request)
+{
+    merge(t, "Ana: a\nBen: b\nTheo: t", true, "Ana: a\nBen: b", 2, "Ana: a\nBen: b");
+}
+
+TEST(session_merge_with_a_tail_of_a_long_history)
+{
+    merge(t, "Ana: x\nBen: y\nAna: z", false, "Ben: y\nAna: z\nBen: new", 2,
+        "Ana: x\nBen: y\nAna: z\nBen: new");
+}
+
+TEST(session_merge_of_two_clients_that_went_on_apart)
+{
+    merge(t, "Ana: a\nBen: b\nAna: one", true, "Ana: a\nBen: b\nAna: two", 2,
+        "Ana: a\nBen: b\nAna: one\nAna: two");
+}
+
+TEST(session_merge_keeps_the_same_words_said_again)
+{
+    merge(t, "Ana: ok\nBen: fine\nAna: good", true, "Ana: ok", 0,
+        "Ana: ok\nBen: fine\nAna: good\nAna: ok");
+    merge(t, "Ana: ok\nAna: ok", true, "Ana: ok\nAna: ok\nAna: ok", 2, "Ana: ok\nAna: ok\nAna: ok");
+}
+
+TEST(session_merge_tells_people_apart)
+{
+    merge(t, "Ana: ok", true, "Ben: ok", 0, "Ana: ok\nBen: ok");
+}
