@@ -29,10 +29,26 @@ const char *builtin_words(struct arena *arena, struct str text)
     return words;
 }
 
-static bool any(const char *words, const char *const *phrases)
+/* A bit for each letter that a word starts with: most phrases need not be looked for. */
+static uint32_t initials_of(const char *words)
+{
+    uint32_t initials = 0;
+
+    for (; *words; words++)
+        if (words[0] == ' ' && words[1] >= 'a' && words[1] <= 'z')
+            initials |= 1u << (words[1] - 'a');
+    return initials;
+}
+
+struct heard {
+    const char *words;
+    uint32_t initials;
+};
+
+static bool any(const struct heard *heard, const char *const *phrases)
 {
     for (; *phrases; phrases++)
-        if (strstr(words, *phrases))
+        if ((heard->initials & 1u << ((*phrases)[1] - 'a')) && strstr(heard->words, *phrases))
             return true;
     return false;
 }
@@ -110,9 +126,9 @@ static bool says_time(const struct builtin_turn *turn)
 
 enum builtin_intent builtin_intent(const struct builtin_turn *turn)
 {
-    const char *w = turn->words;
+    const struct heard heard = {turn->words, initials_of(turn->words)}, *w = &heard;
     bool book = any(w, book_words);
-    size_t count = count_words(w);
+    size_t count = count_words(turn->words);
 
     if (any(w, cancel_words) && any(w, event_words))
         return INTENT_CANCEL;
