@@ -97,17 +97,27 @@ bool boot_in_memory(const struct boot *boot)
     return strcmp(boot->config.store, "memory") == 0;
 }
 
+/* The folder with those above it that are missing; 0700 by the umask. */
 static int make_data_dir(const struct boot *boot)
 {
     const char *path = boot->config.data_dir;
+    char *copy = xstrdup(path);
     struct stat st;
+    int cause;
 
+    for (char *slash = strchr(copy + 1, '/'); copy[0] && slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(copy, 0700); /* what fails here fails below, with a message */
+        *slash = '/';
+    }
+    free(copy);
     if (mkdir(path, 0700) == 0)
         return 0;
-    if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+    cause = errno;
+    if (cause == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return 0;
     return err_set(ERR_IO, "the data folder %s cannot be made: %s; name another with --data-dir",
-        path, errno == EEXIST ? "there is a file of that name" : strerror(errno));
+        path, cause == EEXIST ? "there is a file of that name" : strerror(cause));
 }
 
 static int open_sealer(struct boot *boot)
