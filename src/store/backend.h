@@ -38,11 +38,11 @@ extern const struct store_schema store_schemas[STORE_ENTITY_COUNT];
 
 static inline struct str *row_str(const void *row, const struct store_column *column)
 {
-    return (struct str *)((char *)(uintptr_t)row + column->offset);
+    return (struct str *)((uintptr_t)row + column->offset);
 }
 static inline int64_t *row_int(const void *row, const struct store_column *column)
 {
-    return (int64_t *)((char *)(uintptr_t)row + column->offset);
+    return (int64_t *)((uintptr_t)row + column->offset);
 }
 
 enum store_op_kind { OP_INSERT, OP_PUT, OP_UPDATE, OP_DELETE, OP_DELETE_ALL };

@@ -1,9 +1,14 @@
 /* Reading: a pool of connections, used on the calling thread.
  *
+ * A point read costs 7 to 11 us of CPU on the calling thread, and 40 to 100 us by offload(), with
+ * its two hops between threads (20,000 runs, SQLite 3.40, two busy cores). So short reads stay on
+ * the loop. A page of a thousand rows takes 3 ms, and longer when the disk is asked: those are
+ * offloaded. Memory mapping gained nothing that could be told from noise, and would turn a failing
+ * disk into a SIGBUS: it stays off.
+ *
  * A thread that wants to read takes a connection from the pool (the last one given back: its pages
  * are warm) or opens another, so there are as many as threads that ever read at once: one per loop
- * and one per offload thread. Long pages are read by offload(), because a thousand rows of a cold
- * database would hold up the loop. */
+ * and one per offload thread. */
 #include "runtime/offload.h"
 #include "store/sqlite.h"
 

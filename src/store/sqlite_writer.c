@@ -325,6 +325,7 @@ int sqlite_write(struct sqlite_writer *writer, struct store_batch *batch)
     struct request request = {.batch = batch, .loop = fiber_loop(), .fiber = fiber_self()};
     bool wake;
 
+    assert(request.fiber);
     pthread_mutex_lock(&writer->mutex);
     queue_add(&writer->waiting, &request);
     wake = writer->asleep;

@@ -94,8 +94,8 @@ enum {
 /* Open by the settings store and data_dir: makes and migrates what is missing. Runs outside fibers
  * at start-up (it may block). sealer stays the caller's and must outlive the store. ERR_* messages
  * say what to do; a store sealed under another master key is ERR_CORRUPT naming both key ids. */
-MUST_CHECK int store_open(const struct config *config, const struct env *env,
-    struct sealer *sealer, struct store **ret_store);
+MUST_CHECK int store_open(const struct config *config, const struct env *env, struct sealer *sealer,
+    struct store **ret_store);
 /* Waits for what was submitted. Outside fibers, after all loops stopped using it. */
 void store_close(struct store *store);
 const char *store_name(const struct store *store);
@@ -139,12 +139,12 @@ MUST_CHECK int store_find(struct store *store, enum store_entity entity, struct 
 struct store_query {
     enum store_entity entity;
     struct str workspace_id;
-    int index;            /* LIST number, STORE_CHILDREN or STORE_ALL */
-    struct str value;     /* what the LIST column, or the parent, equals */
-    int64_t from, to;     /* bounds of the order column or seq: from <= x < to; to 0 = no bound */
+    int index;        /* LIST number, STORE_CHILDREN or STORE_ALL */
+    struct str value; /* what the LIST column, or the parent, equals */
+    int64_t from, to; /* bounds of the order column or seq: from <= x < to; to 0 = no bound */
     bool descending;
-    size_t limit;         /* 1 to 1,000 */
-    struct str cursor;    /* of the page before; "" for the first. Opaque, URL-safe */
+    size_t limit;      /* 1 to 1,000 */
+    struct str cursor; /* of the page before; "" for the first. Opaque, URL-safe */
 };
 struct store_page {
     void *rows; /* array of the entity's row structs */
@@ -152,8 +152,8 @@ struct store_page {
     struct str cursor; /* "" when there is no more */
 };
 /* 0, or ERR_INVALID (field "cursor"). Rows with equal order are ordered by id. Yields. */
-MUST_CHECK int store_list(struct store *store, const struct store_query *query,
-    struct arena *arena, struct store_page *ret_page);
+MUST_CHECK int store_list(struct store *store, const struct store_query *query, struct arena *arena,
+    struct store_page *ret_page);
 
 /* Make sure a workspace exists (with its data key) and can be sealed for. Cached. Yields. */
 MUST_CHECK int store_workspace(struct store *store, struct str workspace_id);
