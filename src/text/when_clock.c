@@ -168,6 +168,12 @@ static size_t hour_only(const struct scan *s, size_t i, bool bare, struct when_c
     }
     if (token_is(s, i + used, W_OCLOCK))
         return used + finish(s, i + used, hour, 0, 0, clock);
+    if (t->class == W_NUM && i > 0 && token_is(s, i - 1, W_AT) && token_is(s, i + 1, W_UNIT) &&
+        !token_at(s, i + 1)->gap && str_eq_nocase(token_text(s, i + 1), STR("h"))) {
+        finish(s, i + 2, hour, 0, 0, clock); /* "at 14h" */
+        clock->open = false;
+        return 2;
+    }
     if (!bare)
         return 0;
     if (more && token_is(s, i + used + more, W_UNIT) &&
@@ -373,6 +379,18 @@ static bool needs_time(struct str name)
     return false;
 }
 
+/* "3pm Eastern", but not "3pm Central Park". */
+static bool is_us_zone(const struct scan *s, size_t i, size_t count)
+{
+    static const char *const names[] = {"Eastern", "Central", "Mountain", "Pacific"};
+    const struct token *next = token_at(s, i + count);
+
+    for (size_t k = 0; k < ARRAY_LEN(names); k++)
+        if (count == 1 && str_is(token_text(s, i), names[k]))
+            return !(next->class == W_OTHER && next->capital);
+    return false;
+}
+
 static size_t named_zone(const struct scan *s, size_t i, const struct zone **ret_zone)
 {
     for (size_t count = 3; count >= 1; count--) {
@@ -390,7 +408,8 @@ static size_t named_zone(const struct scan *s, size_t i, const struct zone **ret
             str_eq_nocase(token_text(s, next), STR("daylight")))
             next++;
         time = token_is(s, next, W_TIME);
-        if (!time && needs_time(name) && !all_capitals(name) && !str_is(name, "Z"))
+        if (!time && needs_time(name) && !all_capitals(name) && !str_is(name, "Z") &&
+            !is_us_zone(s, i, count))
             continue;
         zone = zone_guess(name);
         if (!zone)

@@ -120,6 +120,9 @@ static const struct {
     {"9am Pacific time", "09:00:00 America/Los_Angeles"},
     {"9am pacific standard time", "09:00:00 America/Los_Angeles"},
     {"15:00 Europe/Madrid", "15:00:00 Europe/Madrid"},
+    {"Tuesday at 3:00 p.m. Eastern", "2026-03-03 15:00:00 America/New_York"},
+    {"3pm Central Park", "15:00:00"},
+    {"Friday at 14h", "2026-03-06 14:00:00"},
     {"3pm London on Friday", "2026-03-06 15:00:00 Europe/London"},
     /* not times */
     {"You may call me", ""},
