@@ -8,8 +8,16 @@
 #include "base/buf.h"
 
 enum http_method {
-    HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS,
-    HTTP_REPORT, HTTP_PROPFIND, HTTP_OTHER,
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_REPORT,
+    HTTP_PROPFIND,
+    HTTP_OTHER,
 };
 
 struct http_header {

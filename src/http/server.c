@@ -173,21 +173,35 @@ static void acceptor_main(void *arg)
         fiber_wake(server->stopper);
 }
 
-static int bind_one(const struct addrinfo *address)
+static int bind_one(const struct addrinfo *address, bool share)
 {
-    int on = 1;
+    int on = 1, error;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (share)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     /* Accepted sockets inherit it. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
+        (!share || listen(fd, BACKLOG) == 0))
         return fd;
+    error = errno;
     close(fd);
+    errno = error;
     return -1;
+}
+
+/* A socket that does not share tells whether the port is free. */
+static bool is_free(const struct addrinfo *address)
+{
+    int fd = bind_one(address, false);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 static int bound_port(int fd)
@@ -202,7 +216,7 @@ static int bound_port(int fd)
 }
 
 /* Names are resolved here without leaving the thread: this is start-up, not traffic. */
-static int open_listener(const char *host, int port, int *ret_fd)
+static int open_listener(const char *host, int port, bool exclusive, int *ret_fd)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list;
@@ -216,7 +230,8 @@ static int open_listener(const char *host, int port, int *ret_fd)
             port, gai_strerror(rc));
     errno = 0;
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next)
-        fd = bind_one(a);
+        if (!exclusive || is_free(a))
+            fd = bind_one(a, true);
     freeaddrinfo(list);
     if (fd < 0)
         return err_set(
@@ -267,7 +282,7 @@ int http_server_start(struct loop *loop, const struct http_server_options *optio
     if (wants_tls(options))
         rc = load_tls(options, &server->tls);
     if (rc == 0)
-        rc = open_listener(server->options.host, options->port, &server->fd);
+        rc = open_listener(server->options.host, options->port, options->exclusive, &server->fd);
     if (rc != 0) {
         free_server(server);
         return rc;

@@ -26,6 +26,9 @@ struct http_server_options {
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
     size_t max_header_bytes, max_headers, max_body_bytes;
     size_t max_connections; /* of this loop's listener */
+    /* Fail when somebody listens there already. For the first loop: the others share the port by
+     * SO_REUSEPORT, which would also let a second process take half of the traffic unnoticed. */
+    bool exclusive;
     const char *tls_cert, *tls_key; /* PEM files; NULL or "": no TLS */
 };
 /* The defaults of base/settings.def. */

@@ -33,8 +33,8 @@ struct fiber;
  * a constant, for logs. */
 struct fiber *fiber_spawn(struct loop *loop, const char *name, void (*fn)(void *arg), void *arg);
 /* The same, and the handle stays valid until fiber_join(). */
-struct fiber *fiber_spawn_joinable(struct loop *loop, const char *name, void (*fn)(void *arg),
-    void *arg);
+struct fiber *fiber_spawn_joinable(
+    struct loop *loop, const char *name, void (*fn)(void *arg), void *arg);
 /* Wait until the fiber's function has returned. 0, or ERR_CANCELLED or ERR_TIMEOUT if the waiting
  * fiber was cancelled or met its own deadline (the handle then still needs a join). Yields. */
 MUST_CHECK int fiber_join(struct fiber *fiber);

@@ -141,3 +141,22 @@ TEST(an_address_that_cannot_be_had_is_named)
     EXPECT_EQ(http_server_start(fiber_loop(), &options, house_handler, NULL, &server), ERR_IO);
     EXPECT(strstr(err_message(), "192.0.2.1:81"));
 }
+
+TEST(loops_share_a_port_but_an_exclusive_one_is_not_shared)
+{
+    struct http_server_options options = quick();
+    struct house house, second, third;
+
+    options.exclusive = true;
+    REQUIRE(open_house(t, &house, &options));
+    options.port = http_server_port(house.server);
+    EXPECT_EQ(
+        http_server_start(fiber_loop(), &options, house_handler, NULL, &third.server), ERR_IO);
+    EXPECT(strstr(err_message(), "taken"));
+    options.exclusive = false;
+    REQUIRE(open_house(t, &second, &options));
+    EXPECT_EQ(http_server_port(second.server), options.port);
+    http_server_stop(house.server);
+    EXPECT_HAS(exchange(t, &second, STR("GET / HTTP/1.0\r\n\r\n")), "hello");
+    http_server_stop(second.server);
+}
