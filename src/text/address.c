@@ -272,6 +272,8 @@ static double judge_predicate(struct str rest, double otherwise)
             return 0.9;
         return asks && WORDS_HAVE(determiners, two) ? 0.75 : 0.2;
     }
+    if (WORDS_HAVE(relatives, one))
+        return asks || WORDS_HAVE(auxiliaries, two) ? 0.75 : 0.2;
     if (WORDS_HAVE(adverbs, one)) {
         bool told = WORDS_HAVE(about_after, two) || WORDS_HAVE(auxiliaries, two) || past_tense(two);
         return told ? 0.2 : otherwise;
@@ -298,7 +300,8 @@ static struct address_verdict judge_head(
         return verdict(0.85, "named first");
     if (others)
         return verdict(0.25, "talked about");
-    double score = judge_predicate(place->rest, clause_only ? 0.4 : 0.75);
+    bool absent = str_eq_nocase(str_trim(place->clause), STR("no"));
+    double score = judge_predicate(place->rest, clause_only || absent ? 0.4 : 0.75);
     return verdict(score, score >= 0.5 ? "named first" : "talked about");
 }
 
@@ -316,9 +319,7 @@ static bool at_end(struct str rest)
     return true;
 }
 
-/* The comma before the name parts a list ("with Ana, Ben, Theo") or an apposition ("our bot,
- * Theo").
- */
+/* The comma before the name parts a list ("with Ana, Ben, Theo"). */
 static bool comma_of_list(const struct scene *scene, struct str before)
 {
     size_t count;
@@ -327,10 +328,16 @@ static bool comma_of_list(const struct scene *scene, struct str before)
     while (trimmed.len > 0 && !char_is_word(trimmed.ptr[trimmed.len - 1]))
         trimmed.len--;
     struct str word = last_word(trimmed, &count);
-    if (is_other(scene, word) || (count > 1 && capitalised(word) && !str_is(word, "I")))
-        return true;
-    struct str determiner = count >= 2 ? nth_word(trimmed, count - 2) : word;
-    return WORDS_HAVE(determiners, determiner) && count == 2;
+    return is_other(scene, word) || (count > 1 && capitalised(word));
+}
+
+/* "Our assistant, Theo, will …": the name explains the words before it. */
+static bool apposition(struct str before)
+{
+    size_t count;
+
+    last_word(before, &count);
+    return count == 2 && WORDS_HAVE(determiners, first_word(before));
 }
 
 static struct address_verdict judge_tail(const struct scene *scene, const struct place *place)
@@ -357,7 +364,8 @@ static struct address_verdict judge_middle(const struct scene *scene, const stru
     struct str one = first_word(place->rest), two = nth_word(place->rest, 1);
 
     if (ends_with_comma(place->before) && set_off(place->after)) {
-        bool list = comma_of_list(scene, place->before) || opens_list(scene, place->rest);
+        bool list = comma_of_list(scene, place->before) || apposition(place->before) ||
+                    opens_list(scene, place->rest);
         return verdict(list ? 0.3 : 0.85, list ? "talked about" : "named inside");
     }
     if (!WORDS_HAVE(about_before, word) && !scene->other_first && WORDS_HAVE(auxiliaries, one) &&
@@ -388,7 +396,10 @@ static struct address_verdict judge_place(
 
     struct place place = place_at(text, from, to);
     struct str start = str_trim(place.before);
+    struct str lead = str_slice(place.before, 0, place.before.len - place.clause.len);
     bool others;
+    if (str_eq_nocase(start, STR("for")) && str_starts(place.after, STR(":")))
+        return verdict(0.85, "named first");
     if (str_is(start, "@"))
         return verdict(0.95, "mention");
     if (possessive(place.after))
@@ -396,7 +407,7 @@ static struct address_verdict judge_place(
     if (only_openers(scene, place.before, &others))
         return judge_head(scene, &place, others, false);
     if (only_openers(scene, place.clause, &others) && !others && !at_end(place.rest) &&
-        !comma_of_list(scene, str_slice(place.before, 0, place.before.len - place.clause.len)))
+        !comma_of_list(scene, lead) && !apposition(lead))
         return judge_head(scene, &place, false, true);
     if (at_end(place.rest))
         return judge_tail(scene, &place);

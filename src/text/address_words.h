@@ -55,12 +55,14 @@ static const char *const about_after[] = {"said", "says", "told", "tells", "wrot
     "makes", "mentioned", "suggests", "asks", "replies", "found", "finds", "got", "gets", "went",
     "goes", "gave", "gives", "looks", "seems", "works", "likes", "keeps", "kept", "took", "takes",
     "came", "comes", "did", "put", "already", "never", "always", "really", "probably", "still",
-    "who", "which", "and", "or", "at", "from", "of", "in", "on", "with", "for", "by", "to", "as",
-    "was", "himself", "itself", "ran", "runs", "sees", "saw", "heard", "spoke", "speaks", "uses",
-    "does", "won", "lost", "left", "became", "began", "understood", "understands", "quoted",
-    "reads", "answers", "handles", "schedules", "books", "helps", "sounds", "means", "meant", "vs",
-    "versus", "than", "or", "instead", "too", "either", "yet", "if", "when", "after", "before",
-    "because", "but", "about"};
+    "and", "or", "at", "from", "of", "in", "on", "with", "for", "by", "to", "as", "was", "himself",
+    "itself", "ran", "runs", "sees", "saw", "heard", "spoke", "speaks", "uses", "does", "won",
+    "lost", "left", "became", "began", "understood", "understands", "quoted", "reads", "answers",
+    "handles", "schedules", "books", "helps", "sounds", "means", "meant", "vs", "versus", "than",
+    "or", "instead", "too", "either", "yet", "if", "after", "before", "because", "but", "about"};
+
+/* Directly after the name: a question to him ("Theo when is …?") or a clause about him. */
+static const char *const relatives[] = {"who", "which", "when"};
 
 static const char *const adverbs[] = {"just", "also", "now", "then", "quickly", "maybe"};
 

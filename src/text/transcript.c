@@ -205,8 +205,15 @@ static void keys_unite(struct keys *keys)
     keys->count = out + 1;
 }
 
-/* Which names speak in this text. first is the name that the first line of any such form has. */
-static void keys_judge(struct keys *keys, struct str first)
+/* Lower case, as nicks are: "home" may well be one, "Home" heads a line. */
+static bool nick_like(struct str party)
+{
+    return party.ptr[0] >= 'a' && party.ptr[0] <= 'z' && str_find_char(party, ' ', 0) < 0;
+}
+
+/* Which names speak in this text. first is the name that the first line of any such form has;
+ * loose: some lines go on with a message, so that labels may stand in front of such lines. */
+static void keys_judge(struct keys *keys, struct str first, bool loose)
 {
     bool strong = false, weak = false;
     size_t labels = 0;
@@ -228,8 +235,9 @@ static void keys_judge(struct keys *keys, struct str first)
     for (size_t i = 0; i < keys->count; i++) {
         struct key *key = &keys->items[i];
         if (key->shape == PARTY_LABEL)
-            key->accepted = (key == head && key->count >= 2) ||
-                            (!strong && !weak && labels >= 2 && opening == PARTY_LABEL);
+            key->accepted =
+                (key->count >= 2 && (key == head || (!loose && nick_like(key->party)))) ||
+                (!strong && !weak && labels >= 2 && opening == PARTY_LABEL);
     }
 }
 
@@ -247,9 +255,12 @@ static int collect_keys(struct arena *arena, struct str text, struct keys *keys)
         struct str line, first = {0};
         struct head head;
         size_t strong = 0;
+        bool loose = false;
         while (lines_next(&lines, &line)) {
-            if (!read_head(line, &head))
+            if (!read_head(line, &head)) {
+                loose = loose || (line.len > 0 && !char_is_space(line.ptr[0]) && first.ptr != NULL);
                 continue;
+            }
             if (first.ptr == NULL)
                 first = head.party;
             if (head.soft && !soft)
@@ -259,7 +270,7 @@ static int collect_keys(struct arena *arena, struct str text, struct keys *keys)
             keys_add(arena, keys, &head);
         }
         keys_unite(keys);
-        keys_judge(keys, first);
+        keys_judge(keys, first, loose);
     }
     return 0;
 }

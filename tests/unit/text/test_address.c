@@ -100,6 +100,14 @@ TEST(address_names_him)
         "Theo we agreed on Friday, book it please",
         "nice work theo",
         "right, Theo?",
+        "Theo when is our next meeting",
+        "Theo which companies attend?",
+        "For Theo: please check the price",
+        "Any news, Theo?",
+        "yes please Theo",
+        "Theo? can you hear me",
+        "Theo,can you book?",
+        "stop it Theo",
         "Theo, said nobody ever, please write the summary",
     };
     expect_messages(t, messages, ARRAY_LEN(messages), true);
@@ -160,6 +168,14 @@ TEST(address_talks_about_him)
         "Theology is hard",
         "let me check with Theo.",
         "Ana, Ben and Theo will attend",
+        "Theo is a great tool",
+        "no Theo today?",
+        "does Theo know?",
+        "it's on Theo",
+        "Ben, Theo booked it",
+        "Theo isn't answering",
+        "we could use Theo for that",
+        "the Theo integration works",
     };
     expect_messages(t, messages, ARRAY_LEN(messages), false);
 }

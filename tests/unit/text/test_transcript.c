@@ -111,6 +111,10 @@ TEST(transcript_weighs_the_whole_text)
         /* Labels are names where nobody else speaks. */
         {"Question: hi\nAnswer: yes", "<Question> hi|<Answer> yes"},
         {"Ana: hi\nQuestion: what", "<Ana> hi\\nQuestion: what"},
+        /* A nick may be such a word where every line has its name. */
+        {"bob2: hi\nhome: yo\nbob2: a\nhome: b", "<bob2> hi|<home> yo|<bob2> a|<home> b"},
+        {"bob2: hi\nthat is it\nhome: yo\nbob2: a\nhome: b",
+            "<bob2> hi\\nthat is it\\nhome: yo|<bob2> a\\nhome: b"},
         /* Lower-case descriptions are names when they come back. */
         {"Ana: hi\nsales team: yes\nAna: ok\nsales team: fine",
             "<Ana> hi|<sales team> yes|<Ana> ok|<sales team> fine"},
