@@ -37,10 +37,8 @@ TEST(url_refused)
         "file:///etc/passwd", "gopher://x/", "http:/example.org/", "http:///example.org/",
         "http://", "http:// x/", "http://a b/", "http://a/\r\nX: y", "http://a/\x7f", "http://a:0/",
         "http://a:65536/", "http://a:x/", "http://[::1/", "http://a\\@b/",
-        "javascript://x/%0aalert(1)", "https://?x",
-        "https://b\xC3\xBC"
-        "cher.example/",
-        "http://a%0ab/", "http://a%00b/", "https://:80/"};
+        "javascript://x/%0aalert(1)", "https://?x", "https://\xC3\xBC.example/", "http://a%0ab/",
+        "http://a%00b/", "https://:80/"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct url url;
         if (!EXPECT_EQ(url_parse(t->arena, str_from(bad[i]), &url), ERR_INVALID))
