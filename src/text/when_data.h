@@ -60,7 +60,7 @@ enum word_class {
     W_END_OF,
     W_EOD,
     W_TIME,
-    W_HOLIDAY, /* row of the holiday table */
+    W_HOLIDAY, /* enum feast */
     W_NOT,
     W_MOMENT,
     W_LINK, /* may stand between parts of a phrase: "starting", "sharp", "early" */
@@ -76,6 +76,20 @@ enum unit {
     UNIT_FORTNIGHT,
     UNIT_MONTH,
     UNIT_YEAR
+};
+enum feast {
+    FEAST_CHRISTMAS,
+    FEAST_NEW_YEAR,
+    FEAST_VALENTINE,
+    FEAST_BOXING_DAY,
+    FEAST_INDEPENDENCE,
+    FEAST_HALLOWEEN,
+    FEAST_EARTH_DAY,
+    FEAST_ST_PATRICK,
+    FEAST_EASTER,
+    FEAST_THANKSGIVING,
+    FEAST_BLACK_FRIDAY,
+    FEAST_WORKERS_DAY,
 };
 enum part { PART_NONE, PART_MORNING, PART_AFTERNOON, PART_EVENING, PART_NIGHT };
 

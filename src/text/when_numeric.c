@@ -212,28 +212,25 @@ size_t when_numeric_day(const struct scan *s, size_t i, struct when_day *ret_day
 }
 
 /* Feasts by fixed date, by the nth weekday of a month, or around Easter. */
-static const struct feast {
+static const struct feast_rule {
     const char *words[3]; /* what follows the first word; NULL ends */
     bool optional;        /* the words may be missing */
     int month, date;      /* date 0: nth weekday */
     int nth, weekday, shift;
 } feasts[] = {
-    {{"day", NULL}, true, 12, 25, 0, 0, 0},        /* christmas */
-    {{"years", "day", NULL}, true, 1, 1, 0, 0, 0}, /* new year */
-    {{NULL}, true, 0, 0, 0, 0, 0},                 /* unused row keeps the numbers stable */
-    {{"day", NULL}, false, 2, 14, 0, 0, 0},        /* valentine */
-    {{"day", NULL}, false, 12, 26, 0, 0, 0},       /* boxing */
-    {{"day", NULL}, false, 7, 4, 0, 0, 0},         /* independence */
-    {{NULL}, true, 10, 31, 0, 0, 0},               /* halloween */
-    {{"day", NULL}, false, 4, 22, 0, 0, 0},        /* earth */
-    {{"day", NULL}, true, 3, 17, 0, 0, 0},         /* patrick */
-    {{NULL}, true, 0, 0, 0, 0, 0},                 /* easter: computed */
-    {{"day", NULL}, true, 11, 0, 4, 4, 0},         /* thanksgiving */
-    {{"friday", NULL}, false, 11, 0, 4, 4, 1},     /* black friday */
-    {{"day", NULL}, false, 5, 1, 0, 0, 0},         /* workers */
+    [FEAST_CHRISTMAS] = {{"day", NULL}, true, 12, 25, 0, 0, 0},
+    [FEAST_NEW_YEAR] = {{"years", "day", NULL}, true, 1, 1, 0, 0, 0},
+    [FEAST_VALENTINE] = {{"day", NULL}, false, 2, 14, 0, 0, 0},
+    [FEAST_BOXING_DAY] = {{"day", NULL}, false, 12, 26, 0, 0, 0},
+    [FEAST_INDEPENDENCE] = {{"day", NULL}, false, 7, 4, 0, 0, 0},
+    [FEAST_HALLOWEEN] = {{NULL}, true, 10, 31, 0, 0, 0},
+    [FEAST_EARTH_DAY] = {{"day", NULL}, false, 4, 22, 0, 0, 0},
+    [FEAST_ST_PATRICK] = {{"day", NULL}, true, 3, 17, 0, 0, 0},
+    [FEAST_EASTER] = {{NULL}, true, 0, 0, 0, 0, 0}, /* computed */
+    [FEAST_THANKSGIVING] = {{"day", NULL}, true, 11, 0, 4, 4, 0},
+    [FEAST_BLACK_FRIDAY] = {{"friday", NULL}, false, 11, 0, 4, 4, 1},
+    [FEAST_WORKERS_DAY] = {{"day", NULL}, false, 5, 1, 0, 0, 0},
 };
-enum { FEAST_CHRISTMAS = 0, FEAST_NEW_YEAR = 1, FEAST_EASTER = 9 };
-
 /* Gregorian Easter (Meeus, Astronomical Algorithms, chapter 8). */
 static int64_t easter(int year)
 {
@@ -248,7 +245,7 @@ static int64_t easter(int year)
 
 static int64_t feast_day(size_t row, bool eve, int year)
 {
-    const struct feast *feast = &feasts[row];
+    const struct feast_rule *feast = &feasts[row];
     int first;
 
     if (row == FEAST_EASTER)
@@ -278,7 +275,7 @@ static size_t feast_words(const struct scan *s, size_t i, size_t row, bool *ret_
         /* "a new year of growth" is no date. */
         if (i > 0 && token_is(s, i - 1, W_A))
             return 0;
-    } else if (row == 12 && !word_is(s, i + 1, "day")) {
+    } else if (row == FEAST_WORKERS_DAY && !word_is(s, i + 1, "day")) {
         return 0;
     }
     *ret_eve = word_is(s, i + used, "eve");

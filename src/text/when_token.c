@@ -16,16 +16,17 @@ static const struct word words_a[] = {{"a", W_A, 0}, {"an", W_A, 0}, {"at", W_AT
     {"again", W_TAIL, 0}, {"also", W_TAIL, 0}, {"available", W_TAIL, 0}};
 static const struct word words_b[] = {{"before", W_BEFORE, 0}, {"between", W_BETWEEN, 0},
     {"by", W_AROUND, 0}, {"but", W_TAIL, 0}, {"because", W_TAIL, 0}, {"beginning", W_LINK, 0},
-    {"black", W_HOLIDAY, 11}, {"boxing", W_HOLIDAY, 4}};
-static const struct word words_c[] = {{"coming", W_COMING, 0}, {"christmas", W_HOLIDAY, 0},
-    {"can", W_TAIL, 0}, {"could", W_TAIL, 0}, {"confirmed", W_TAIL, 0}};
+    {"black", W_HOLIDAY, FEAST_BLACK_FRIDAY}, {"boxing", W_HOLIDAY, FEAST_BOXING_DAY}};
+static const struct word words_c[] = {{"coming", W_COMING, 0},
+    {"christmas", W_HOLIDAY, FEAST_CHRISTMAS}, {"can", W_TAIL, 0}, {"could", W_TAIL, 0},
+    {"confirmed", W_TAIL, 0}};
 static const struct word words_d[] = {{"day", W_UNIT, UNIT_DAY}, {"days", W_UNIT, UNIT_DAY},
     {"december", W_MONTH, 12}, {"dec", W_MONTH, 12}, {"does", W_TAIL, 0}, {"do", W_TAIL, 0}};
 static const struct word words_e[] = {{"eight", W_CARDINAL, 8}, {"eleven", W_CARDINAL, 11},
     {"eighteen", W_CARDINAL, 18}, {"eighty", W_CARDINAL, 80}, {"eighth", W_ORDINAL, 8},
     {"eleventh", W_ORDINAL, 11}, {"eighteenth", W_ORDINAL, 18}, {"evening", W_PART, PART_EVENING},
-    {"end", W_END_OF, 0}, {"eod", W_EOD, 0}, {"easter", W_HOLIDAY, 9}, {"earth", W_HOLIDAY, 7},
-    {"early", W_LINK, 0}, {"except", W_NOT, 0}};
+    {"end", W_END_OF, 0}, {"eod", W_EOD, 0}, {"easter", W_HOLIDAY, FEAST_EASTER},
+    {"earth", W_HOLIDAY, FEAST_EARTH_DAY}, {"early", W_LINK, 0}, {"except", W_NOT, 0}};
 static const struct word words_f[] = {{"for", W_FOR, 0}, {"from", W_FROM, 0},
     {"friday", W_WEEKDAY, 5}, {"fri", W_WEEKDAY, 5}, {"february", W_MONTH, 2}, {"feb", W_MONTH, 2},
     {"four", W_CARDINAL, 4}, {"five", W_CARDINAL, 5}, {"fourteen", W_CARDINAL, 14},
@@ -37,9 +38,9 @@ static const struct word words_f[] = {{"for", W_FOR, 0}, {"from", W_FROM, 0},
 static const struct word words_g[] = {{"good", W_TAIL, 0}, {"great", W_TAIL, 0}};
 static const struct word words_h[] = {{"half", W_HALF, 0}, {"hour", W_UNIT, UNIT_HOUR},
     {"hours", W_UNIT, UNIT_HOUR}, {"hr", W_UNIT, UNIT_HOUR}, {"hrs", W_UNIT, UNIT_HOUR},
-    {"h", W_UNIT, UNIT_HOUR}, {"hence", W_LATER, 0}, {"halloween", W_HOLIDAY, 6}};
+    {"h", W_UNIT, UNIT_HOUR}, {"hence", W_LATER, 0}, {"halloween", W_HOLIDAY, FEAST_HALLOWEEN}};
 static const struct word words_i[] = {{"in", W_IN, 0}, {"ish", W_ISH, 0}, {"instead", W_TAIL, 1},
-    {"independence", W_HOLIDAY, 5}, {"is", W_TAIL, 0}, {"if", W_TAIL, 0}};
+    {"independence", W_HOLIDAY, FEAST_INDEPENDENCE}, {"is", W_TAIL, 0}, {"if", W_TAIL, 0}};
 static const struct word words_j[] = {{"january", W_MONTH, 1}, {"jan", W_MONTH, 1},
     {"june", W_MONTH, 6}, {"jun", W_MONTH, 6}, {"july", W_MONTH, 7}, {"jul", W_MONTH, 7}};
 static const struct word words_l[] = {{"last", W_LAST, 0}, {"later", W_LATER, 0},
@@ -54,14 +55,15 @@ static const struct word words_n[] = {{"next", W_NEXT, 0}, {"noon", W_NOON, 12},
     {"noonish", W_NOON, 12}, {"now", W_NOW, 0}, {"night", W_PART, PART_NIGHT},
     {"november", W_MONTH, 11}, {"nov", W_MONTH, 11}, {"nine", W_CARDINAL, 9},
     {"nineteen", W_CARDINAL, 19}, {"ninety", W_CARDINAL, 90}, {"ninth", W_ORDINAL, 9},
-    {"nineteenth", W_ORDINAL, 19}, {"nd", W_SUFFIX, 0}, {"not", W_NOT, 0}, {"new", W_HOLIDAY, 1}};
+    {"nineteenth", W_ORDINAL, 19}, {"nd", W_SUFFIX, 0}, {"not", W_NOT, 0},
+    {"new", W_HOLIDAY, FEAST_NEW_YEAR}};
 static const struct word words_o[] = {{"of", W_OF, 0}, {"on", W_ON, 0}, {"or", W_OR, 0},
     {"oclock", W_OCLOCK, 0}, {"one", W_CARDINAL, 1}, {"october", W_MONTH, 10}, {"oct", W_MONTH, 10},
     {"ok", W_TAIL, 0}, {"okay", W_TAIL, 0}, {"our", W_TAIL, 0}};
 static const struct word words_p[] = {{"pm", W_MERIDIEM, 1}, {"past", W_PAST, 0},
     {"previous", W_LAST, 0}, {"please", W_TAIL, 0}, {"present", W_MOMENT, 0},
-    {"perfect", W_TAIL, 0}, {"possible", W_TAIL, 0}, {"patrick", W_HOLIDAY, 8},
-    {"patricks", W_HOLIDAY, 8}};
+    {"perfect", W_TAIL, 0}, {"possible", W_TAIL, 0}, {"patrick", W_HOLIDAY, FEAST_ST_PATRICK},
+    {"patricks", W_HOLIDAY, FEAST_ST_PATRICK}};
 static const struct word words_q[] = {{"quarter", W_QUARTER, 0}};
 static const struct word words_r[] = {
     {"rd", W_SUFFIX, 0}, {"roughly", W_AROUND, 0}, {"right", W_TAIL, 0}, {"rather", W_TAIL, 2}};
@@ -85,14 +87,15 @@ static const struct word words_t[] = {{"the", W_THE, 0}, {"to", W_TO, 0}, {"this
     {"twenty", W_CARDINAL, 20}, {"thirty", W_CARDINAL, 30}, {"third", W_ORDINAL, 3},
     {"tenth", W_ORDINAL, 10}, {"twelfth", W_ORDINAL, 12}, {"thirteenth", W_ORDINAL, 13},
     {"twentieth", W_ORDINAL, 20}, {"thirtieth", W_ORDINAL, 30}, {"time", W_TIME, 0},
-    {"thanksgiving", W_HOLIDAY, 10}, {"then", W_TAIL, 0}, {"that", W_TAIL, 0}};
+    {"thanksgiving", W_HOLIDAY, FEAST_THANKSGIVING}, {"then", W_TAIL, 0}, {"that", W_TAIL, 0}};
 static const struct word words_u[] = {{"until", W_UNTIL, 0}, {"upcoming", W_COMING, 0}};
-static const struct word words_v[] = {{"valentines", W_HOLIDAY, 3}, {"valentine", W_HOLIDAY, 3}};
+static const struct word words_v[] = {
+    {"valentines", W_HOLIDAY, FEAST_VALENTINE}, {"valentine", W_HOLIDAY, FEAST_VALENTINE}};
 static const struct word words_w[] = {{"wednesday", W_WEEKDAY, 3}, {"wed", W_WEEKDAY, 3},
     {"weds", W_WEEKDAY, 3}, {"week", W_UNIT, UNIT_WEEK}, {"weeks", W_UNIT, UNIT_WEEK},
     {"with", W_TAIL, 0}, {"works", W_TAIL, 3}, {"work", W_TAIL, 3}, {"would", W_TAIL, 0},
-    {"will", W_TAIL, 0}, {"when", W_TAIL, 0}, {"workers", W_HOLIDAY, 12}};
-static const struct word words_x[] = {{"xmas", W_HOLIDAY, 0}};
+    {"will", W_TAIL, 0}, {"when", W_TAIL, 0}, {"workers", W_HOLIDAY, FEAST_WORKERS_DAY}};
+static const struct word words_x[] = {{"xmas", W_HOLIDAY, FEAST_CHRISTMAS}};
 static const struct word words_y[] = {{"yesterday", W_RELATIVE, -1}, {"year", W_UNIT, UNIT_YEAR},
     {"years", W_UNIT, UNIT_YEAR}, {"your", W_TAIL, 0}};
 
