@@ -20,7 +20,30 @@ static const char *const small_words[] = {"a", "about", "all", "and", "any", "ar
     "for", "from", "have", "in", "is", "it", "of", "on", "our", "said", "that", "the", "their",
     "they", "this", "to", "was", "we", "were", "what", "who", "with"};
 
-/* Does the sentence, or who said it, have any telling word of the focus? */
+/* Words of a focus that ask for a kind of sentence; a longer form ("decisions") counts too. */
+static const struct {
+    const char *word;
+    enum digest_kind kind;
+} kind_words[] = {
+    {"decision", DIGEST_DECISION},
+    {"decide", DIGEST_DECISION},
+    {"agree", DIGEST_DECISION},
+    {"action", DIGEST_ACTION},
+    {"task", DIGEST_ACTION},
+    {"todo", DIGEST_ACTION},
+    {"question", DIGEST_QUESTION},
+    {"open", DIGEST_QUESTION},
+};
+
+static bool names_kind(struct str word, enum digest_kind kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kind_words); i++)
+        if (kind_words[i].kind == kind && str_starts_nocase(word, str_from(kind_words[i].word)))
+            return true;
+    return false;
+}
+
+/* Does the sentence, its kind, or who said it, have any telling word of the focus? */
 static bool fits(const struct digest_item *item, struct str focus)
 {
     bool telling = false;
@@ -30,12 +53,14 @@ static bool fits(const struct digest_item *item, struct str focus)
         if (WORDS_HAVE(small_words, word))
             continue;
         telling = true;
-        if (str_find_nocase(item->text, word, 0) >= 0 || str_eq_nocase(item->party, word))
+        if (str_find_nocase(item->text, word, 0) >= 0 || str_eq_nocase(item->party, word) ||
+            names_kind(word, item->kind))
             return true;
     }
     return !telling;
 }
 
+/* Those that fit; when none does, the reader is better served with what there is. */
 static size_t choose(struct digest_item *items, size_t count, struct str focus, size_t max)
 {
     size_t kept = 0;
@@ -43,7 +68,7 @@ static size_t choose(struct digest_item *items, size_t count, struct str focus, 
     for (size_t i = 0; i < count && kept < max; i++)
         if (fits(&items[i], focus))
             items[kept++] = items[i];
-    return kept;
+    return kept > 0 ? kept : MIN(count, max);
 }
 
 static struct str write_items(const struct digest_item *items, size_t count, struct arena *arena)
