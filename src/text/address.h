@@ -1,8 +1,8 @@
 /* Is the last message of a chat addressed to somebody (usually Theo)?
  *
  * Knows vocatives ("Theo, …", "Theo: …", "hey theo …", "…, Theo?"), @mentions (exact: @theodore is
- * not @theo), nicks with IRC punctuation, answers that go on a dialogue with him, and tells talk *to*
- * from talk *about* ("Theo said", "ask Theo", "theo's deck"). Pure, does not yield.
+ * not @theo), nicks with IRC punctuation, answers that go on a dialogue with him, and tells talk
+ * *to* from talk *about* ("Theo said", "ask Theo", "theo's deck"). Pure, does not yield.
  */
 #ifndef TEXT_ADDRESS_H
 #define TEXT_ADDRESS_H
@@ -16,8 +16,8 @@ struct address_verdict {
 };
 
 /* name: "Theo". aliases: other exact names (a bot's username without @), may be NULL. */
-struct address_verdict address_judge(const struct transcript *chat, struct str name,
-    const struct str *aliases, size_t alias_count);
+struct address_verdict address_judge(
+    const struct transcript *chat, struct str name, const struct str *aliases, size_t alias_count);
 
 /* text mentions name as a whole word anywhere (no case). */
 bool address_names(struct str text, struct str name);

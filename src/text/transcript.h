@@ -20,8 +20,8 @@
 
 struct chat_message {
     struct str party;
-    struct str text;   /* trimmed; inner newlines kept */
-    int64_t at_ms;     /* UTC; 0 unknown */
+    struct str text; /* trimmed; inner newlines kept */
+    int64_t at_ms;   /* UTC; 0 unknown */
 };
 
 struct transcript {
@@ -32,12 +32,12 @@ struct transcript {
 /* Parse text. Strings point into text or arena. 0, or ERR_INVALID (field "chat_context") when it
  * is empty, is not valid UTF-8, holds no party at all, or has more than TRANSCRIPT_MESSAGES_MAX
  * messages; the message says what to do. */
-MUST_CHECK int transcript_parse(struct arena *arena, struct str text,
-    struct transcript *ret_transcript);
+MUST_CHECK int transcript_parse(
+    struct arena *arena, struct str text, struct transcript *ret_transcript);
 
 /* From [{"party","message","at"?}]: ERR_INVALID names the wrong place ("chat_context[3].party"). */
-MUST_CHECK int transcript_from_json(struct arena *arena, const struct json *array,
-    struct transcript *ret_transcript);
+MUST_CHECK int transcript_from_json(
+    struct arena *arena, const struct json *array, struct transcript *ret_transcript);
 
 /* One `party: message` line (multi-line texts are indented so that they parse back). */
 void transcript_write(struct buf *out, const struct chat_message *message);
