@@ -1,0 +1,73 @@
+#include "fixture.h"
+
+extern const struct tool tool_recall;
+
+static int add(
+    struct fixture *f, const char *session, int seq, const char *author, const char *body)
+{
+    struct message_row row = {.workspace_id = STR("main"),
+        .session_id = str_from(session),
+        .seq = seq,
+        .direction = STR("in"),
+        .author = str_from(author),
+        .body = str_from(body),
+        .at = 1772442000000 + seq};
+    struct store_batch batch;
+
+    store_batch_init(&batch, f->t->arena);
+    store_insert(&batch, STORE_MESSAGES, &row);
+    return store_commit(f->store, &batch);
+}
+
+static bool open_history(struct test *t, struct fixture *f)
+{
+    return fixture_open(t, f) && add(f, "S", 1, "Ana", "The price is 12 euro a box") == 0 &&
+           add(f, "S", 2, "Ben", "prices rise in May") == 0 &&
+           add(f, "S", 3, "Ana", "The box weighs 3 kg") == 0 &&
+           add(f, "S", 4, "Cy", "unpriced goods") == 0 &&
+           add(f, "S2", 1, "Eve", "The price is a secret of another chat") == 0;
+}
+
+TEST(recall_ranks_by_terms)
+{
+    struct fixture f;
+
+    REQUIRE(open_history(t, &f));
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"what is the price of a box?\"}"));
+    REQUIRE(json_len(json_get(f.content, "matches")) == 4);
+    EXPECT_STR(fixture_get(&f, "matches.0.text"), "The price is 12 euro a box");
+    EXPECT_STR(fixture_get(&f, "matches.0.party"), "Ana");
+    EXPECT_STR(fixture_get(&f, "matches.0.at"), "2026-03-02T09:00:00.001Z");
+    EXPECT_STR(fixture_get(&f, "matches.1.text"), "The box weighs 3 kg");
+    EXPECT_STR(fixture_get(&f, "matches.2.text"), "prices rise in May");
+    EXPECT_STR(fixture_get(&f, "matches.3.text"), "unpriced goods");
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"price\",\"limit\":1}"));
+    EXPECT_EQ(json_len(json_get(f.content, "matches")), 1);
+    fixture_close(&f);
+}
+
+TEST(recall_knows_this_chat_only)
+{
+    struct fixture f;
+
+    REQUIRE(open_history(t, &f));
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"secret\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "matches")), 0);
+    f.call.workspace_id = STR("other");
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"price\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "matches")), 0);
+    fixture_close(&f);
+}
+
+TEST(recall_finds_by_speaker_and_in_long_histories)
+{
+    struct fixture f;
+
+    REQUIRE(open_history(t, &f));
+    for (int i = 5; i < 1200; i++)
+        REQUIRE_OK(add(&f, "S", i, "Dan", "filling"));
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"Ben\"}"));
+    EXPECT_STR(fixture_get(&f, "matches.0.text"), "prices rise in May");
+    EXPECT_EQ(fixture_call(&f, &tool_recall, "{}"), ERR_INVALID);
+    fixture_close(&f);
+}
