@@ -120,8 +120,10 @@ static int make_data_dir(const struct boot *boot)
         path, cause == EEXIST ? "there is a file of that name" : strerror(cause));
 }
 
+/* A database without its master key is a loss that a fresh key would only hide. */
 static int open_sealer(struct boot *boot)
 {
+    char database[sizeof(boot->master_key_path)];
     int rc = secure_init();
 
     if (rc < 0)
@@ -130,8 +132,15 @@ static int open_sealer(struct boot *boot)
         return sealer_new_ephemeral(boot->env, &boot->sealer);
     snprintf(boot->master_key_path, sizeof(boot->master_key_path), "%s/master.key",
         boot->config.data_dir);
-    return sealer_open(
-        boot->env, boot->master_key_path, true, &boot->sealer, &boot->master_key_created);
+    snprintf(database, sizeof(database), "%s/theo.db", boot->config.data_dir);
+    rc = sealer_open(boot->env, boot->master_key_path, access(database, F_OK) != 0, &boot->sealer,
+        &boot->master_key_created);
+    if (rc == ERR_NOT_FOUND)
+        return err_set(ERR_NOT_FOUND,
+            "the master key %s is missing, and %s cannot be read without it: restore the key from "
+            "your backup",
+            boot->master_key_path, database);
+    return rc;
 }
 
 static int add_model(struct boot *boot, struct str spec)

@@ -144,7 +144,7 @@ static void on_reload(void *arg)
 {
     struct lane *lane = arg;
 
-    if (lane->draining)
+    if (lane->draining || lane->server->boot.config.tls_cert[0] == '\0')
         return;
     if (http_server_reload_tls(lane->http) < 0)
         log_error("tls.reload", LOG_ERR);
