@@ -87,9 +87,9 @@ static void on_poll(uv_poll_t *uv, int status, int events)
         return;
     }
     int flags = 0;
-    if (status < 0) { /* libuv has stopped polling */
+    if (status < 0) { /* libuv has stopped polling; libcurl learns the cause when it reads */
         poll->mask = 0;
-        flags = CURL_CSELECT_ERR;
+        flags = CURL_CSELECT_IN | CURL_CSELECT_ERR;
     }
     if (events & UV_READABLE)
         flags |= CURL_CSELECT_IN;
