@@ -31,7 +31,8 @@ static void stream(struct http_request *req)
         return;
     clock_gettime(CLOCK_MONOTONIC, &now);
     snprintf(data, sizeof(data),
-        "{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"%lld%09ld\"}}]}",
+        "{\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"%lld%09ld\"}}]"
+        "}",
         (long long)now.tv_sec, now.tv_nsec);
     if (sse_send(req, NULL, -1, str_from(data)) != 0 || fiber_sleep(50) != 0)
         return;

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts: where the project is, and how they talk. Source it; it only defines.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 

@@ -24,9 +24,9 @@ struct http_call {
     struct str url;
     const struct http_header *headers;
     size_t header_count;
-    struct str body;     /* sent when len > 0 or the method is POST, PUT or PATCH */
-    int64_t timeout_ms;  /* whole call; 0: 30 s */
-    size_t max_body;     /* of the answer; 0: 8 MiB. Beyond it: ERR_TOO_LARGE */
+    struct str body;    /* sent when len > 0 or the method is POST, PUT or PATCH */
+    int64_t timeout_ms; /* whole call; 0: 30 s */
+    size_t max_body;    /* of the answer; 0: 8 MiB. Beyond it: ERR_TOO_LARGE */
     unsigned flags;
     /* Streaming: called on the calling fiber with each piece of a 2xx body as it arrives; it may
      * yield (the transfer pauses: back-pressure) and ends the call by a non-zero return, which
@@ -47,8 +47,8 @@ struct http_reply {
  * (resolve, connect, TLS, reset, truncated: message says which), ERR_TIMEOUT, ERR_CANCELLED,
  * ERR_TOO_LARGE, ERR_DENIED, ERR_INVALID (URL) or what on_data returned. On failure
  * ret_reply->status is the status received or 0. Reply strings live in arena. Yields. */
-MUST_CHECK int http_send(struct arena *arena, const struct http_call *call,
-    struct http_reply *ret_reply);
+MUST_CHECK int http_send(
+    struct arena *arena, const struct http_call *call, struct http_reply *ret_reply);
 
 struct http_client_options {
     size_t max_connections; /* open sockets of this loop; 0: 5,000 */

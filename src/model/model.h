@@ -22,9 +22,9 @@ struct model_tool_call {
 
 struct model_message {
     enum model_role role;
-    struct str author;  /* MODEL_USER: who said it; may be empty */
+    struct str author; /* MODEL_USER: who said it; may be empty */
     struct str content;
-    int64_t at_ms;      /* MODEL_USER: when; 0 unknown */
+    int64_t at_ms;                            /* MODEL_USER: when; 0 unknown */
     const struct model_tool_call *tool_calls; /* MODEL_ASSISTANT */
     size_t tool_call_count;
     struct str tool_call_id, tool_name; /* MODEL_TOOL: what it answers */
@@ -53,11 +53,11 @@ struct model_request {
     enum model_tool_choice tool_choice;
     struct str response_schema; /* JSON Schema of the answer; empty: free text */
     struct str response_name;
-    int64_t max_output_tokens;  /* 0: provider's default */
-    double temperature;         /* negative: provider's default */
-    struct str api_key;         /* the caller's own; empty: the configured one. Never stored */
-    struct str name;            /* model name that overrides the configured one; may be empty */
-    int64_t timeout_ms;         /* whole call with retries */
+    int64_t max_output_tokens; /* 0: provider's default */
+    double temperature;        /* negative: provider's default */
+    struct str api_key;        /* the caller's own; empty: the configured one. Never stored */
+    struct str name;           /* model name that overrides the configured one; may be empty */
+    int64_t timeout_ms;        /* whole call with retries */
     struct model_scene scene;
     /* Text as it comes; NULL: no streaming. Non-zero ends the call and is passed on. May yield. */
     int (*on_delta)(struct str text, void *ctx);
@@ -83,21 +83,21 @@ struct model_reply {
 /* Why a call failed, for fallback and for people. */
 enum model_error {
     MODEL_OK,
-    MODEL_RATE_LIMITED,      /* 429 after retries */
-    MODEL_QUOTA,             /* paid quota is used up: no retry helps */
-    MODEL_CONTEXT_OVERFLOW,  /* the prompt is too long for it */
-    MODEL_UNAVAILABLE,       /* 5xx, connection, overload after retries */
+    MODEL_RATE_LIMITED,     /* 429 after retries */
+    MODEL_QUOTA,            /* paid quota is used up: no retry helps */
+    MODEL_CONTEXT_OVERFLOW, /* the prompt is too long for it */
+    MODEL_UNAVAILABLE,      /* 5xx, connection, overload after retries */
     MODEL_TIMED_OUT,
-    MODEL_UNAUTHORIZED,      /* 401, 403: the key is wrong */
-    MODEL_BAD_REQUEST,       /* our fault: never masked by a fallback */
-    MODEL_BROKEN_ANSWER,     /* not its protocol, or cut off */
+    MODEL_UNAUTHORIZED,  /* 401, 403: the key is wrong */
+    MODEL_BAD_REQUEST,   /* our fault: never masked by a fallback */
+    MODEL_BROKEN_ANSWER, /* not its protocol, or cut off */
     MODEL_CANCELLED,
 };
 const char *model_error_name(enum model_error error);
 
 /* Make a model from "builtin" or "openai:NAME" and the settings. ERR_INVALID names the setting. */
-MUST_CHECK int model_open(const struct config *config, const struct env *env, struct str spec,
-    struct model **ret_model);
+MUST_CHECK int model_open(
+    const struct config *config, const struct env *env, struct str spec, struct model **ret_model);
 void model_free(struct model *model);
 struct str model_spec(const struct model *model); /* "openai:gpt-5-mini" */
 bool model_is_builtin(const struct model *model);
@@ -110,8 +110,8 @@ MUST_CHECK int model_chat(struct model *model, const struct model_request *reque
 /* What an implementation provides; see src/catalog.def. */
 struct model_ops {
     const char *prefix; /* "openai" for specs "openai:NAME", or the whole spec */
-    int (*open)(const struct config *config, const struct env *env, struct str name,
-        void **ret_state);
+    int (*open)(
+        const struct config *config, const struct env *env, struct str name, void **ret_state);
     void (*close)(void *state);
     int (*chat)(void *state, const struct model_request *request, struct arena *arena,
         struct model_reply *ret_reply, enum model_error *ret_error);

@@ -4,8 +4,9 @@
  * a reference time in a zone. Civil times that a zone skips move forward by the gap; times that
  * occur twice take the first. Weekday names mean the next such day (today counts when a time of day
  * still to come, or none, is given); "next Tuesday" is the one of the next calendar week: see
- * text/when_date.c for the rules and their sources, text/when_plan.c for how they combine. Zones by IANA name, common abbreviation, UTC offset and well-known city. Pure but
- * for reading the zone database once (text/zone.h). Does not yield.
+ * text/when_date.c for the rules and their sources, text/when_plan.c for how they combine. Zones by
+ * IANA name, common abbreviation, UTC offset and well-known city. Pure but for reading the zone
+ * database once (text/zone.h). Does not yield.
  */
 #ifndef TEXT_WHEN_H
 #define TEXT_WHEN_H

@@ -22,8 +22,8 @@ bool test_expect_true(struct test *t, const char *file, int line, const char *ex
     return value;
 }
 
-bool test_expect_i64(struct test *t, const char *file, int line, const char *expr, int64_t got,
-    int64_t want)
+bool test_expect_i64(
+    struct test *t, const char *file, int line, const char *expr, int64_t got, int64_t want)
 {
     if (got == want)
         return true;
@@ -35,8 +35,8 @@ bool test_expect_i64(struct test *t, const char *file, int line, const char *exp
     return false;
 }
 
-bool test_expect_str(struct test *t, const char *file, int line, const char *expr, struct str got,
-    struct str want)
+bool test_expect_str(
+    struct test *t, const char *file, int line, const char *expr, struct str got, struct str want)
 {
     if (str_eq(got, want))
         return true;

@@ -1,15 +1,15 @@
 /* Unit tests: TEST(name) { EXPECT_… }. Each test has a fresh arena (t->arena), a fake clock that
- * starts at 2026-03-02T09:00:00Z, a Monday (t->fake), and its own scratch folder (test_dir()). Rooms
- * at or above runtime run each test on a fiber (with the real clock in the loop: t->env). An
+ * starts at 2026-03-02T09:00:00Z, a Monday (t->fake), and its own scratch folder (test_dir()).
+ * Rooms at or above runtime run each test on a fiber (with the real clock in the loop: t->env). An
  * expectation that fails prints both values and where, and the test goes on; REQUIRE ends it.
  * Output is TAP. `test-room NAME…` runs only tests whose name contains one of the words.
  */
 #ifndef TEST_H
 #define TEST_H
 
+#include "base/buf.h"
 #include "base/env.h"
 #include "base/err.h"
-#include "base/buf.h"
 
 struct test {
     const char *name;
@@ -36,10 +36,10 @@ const char *test_dir(struct test *t); /* a fresh folder, removed after the test 
     static void test_##name(struct test *t)
 
 bool test_expect_true(struct test *t, const char *file, int line, const char *expr, bool value);
-bool test_expect_i64(struct test *t, const char *file, int line, const char *expr, int64_t got,
-    int64_t want);
-bool test_expect_str(struct test *t, const char *file, int line, const char *expr, struct str got,
-    struct str want);
+bool test_expect_i64(
+    struct test *t, const char *file, int line, const char *expr, int64_t got, int64_t want);
+bool test_expect_str(
+    struct test *t, const char *file, int line, const char *expr, struct str got, struct str want);
 
 #define EXPECT(cond) test_expect_true(t, __FILE__, __LINE__, #cond, (cond))
 #define EXPECT_EQ(got, want)                                                                       \
