@@ -5,8 +5,8 @@
 /* History is read in pages until it holds that many tokens or messages, and as much as the request
  * may repeat. */
 #define PAGE 32
-#define TOKENS_ENOUGH 6000
-#define MESSAGES_ENOUGH 200
+#define TOKENS_ENOUGH 4000
+#define MESSAGES_ENOUGH 64
 #define MESSAGES_MOST 4000
 
 void session_new(struct session *ret_session, const struct env *env, struct arena *arena,
