@@ -20,6 +20,7 @@ struct job {
     const struct json *args;
     struct arena *arena;
     bool effect, reused;
+    const struct job *twin; /* an earlier call of the same answer that has the same effect */
     struct ledger_entry entry;
     struct tool_result result;
     int rc; /* of planning, then of the tool */
@@ -135,6 +136,16 @@ static int intend(struct job *job)
     return 0;
 }
 
+/* A model that asks for the same thing twice in one answer gets it once. */
+static void find_twin(struct job *jobs, struct job *job)
+{
+    for (struct job *other = jobs; other < job && job->effect; other++)
+        if (other->effect && str_eq(other->entry.row.id, job->entry.row.id)) {
+            job->twin = other;
+            job->effect = false;
+        }
+}
+
 static int over_budget(struct job *job)
 {
     int64_t limit = job->run->house->config->run_max_tool_calls;
@@ -234,7 +245,7 @@ static struct arena *arena_of_its_own(struct arena *parent)
 
 static bool to_execute(const struct job *job)
 {
-    return job->rc == 0 && !job->reused;
+    return job->rc == 0 && !job->reused && !job->twin;
 }
 
 static void join(struct job *jobs, size_t count)
@@ -349,9 +360,16 @@ static int finish(struct job *job)
 {
     struct run *run = job->run;
     bool *given_back = &run->given_back[job->index];
-    bool again = job->rc < 0 && wrong_call(job) && !*given_back;
+    bool again;
     struct str message;
 
+    if (job->twin) {
+        job->rc = job->twin->rc;
+        job->cause = job->twin->cause;
+        job->result = job->twin->result;
+        job->reused = true;
+    }
+    again = job->rc < 0 && wrong_call(job) && !*given_back;
     if (job->rc == 0) {
         const char *status = job->reused ? "reused" : "done";
 
@@ -376,6 +394,8 @@ int calls_run(struct run *run, const struct model_tool_call *calls, size_t count
         jobs[i].run = run;
         jobs[i].asked = &calls[i];
         rc = plan(&jobs[i]);
+        if (rc == 0)
+            find_twin(jobs, &jobs[i]);
     }
     if (rc < 0)
         return rc;

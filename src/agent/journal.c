@@ -164,12 +164,12 @@ static int read_again(struct run *run, bool by_key)
 {
     struct store *store = run->house->store;
     struct str workspace = run->row.workspace_id;
-    size_t count = run->request->chat.count;
+    const struct transcript *next = &run->request->chat;
 
     if (by_key)
         return session_read_by_key(
-            store, workspace, run->session.row.chat_key, count, run->arena, &run->session);
-    return session_read(store, workspace, run->session.row.id, count, run->arena, &run->session);
+            store, workspace, run->session.row.chat_key, next, run->arena, &run->session);
+    return session_read(store, workspace, run->session.row.id, next, run->arena, &run->session);
 }
 
 static void committed(struct run *run, const struct chat_session_row *before)
@@ -203,7 +203,7 @@ static int open_session(struct run *run)
 
     if (!str_empty(request->session_id))
         return session_read(run->house->store, request->workspace_id, request->session_id,
-            request->chat.count, run->arena, &run->session);
+            &request->chat, run->arena, &run->session);
     session_new(&run->session, run->house->env, run->arena, request->workspace_id, request->channel,
         once_key(run), request->chat.messages[0].text);
     return 0;

@@ -77,16 +77,36 @@ static bool quote_stands(struct str content, struct str quote, struct arena *are
     return stands_in(content, quote);
 }
 
+static struct str event_id(struct str event, struct arena *arena)
+{
+    const struct json *root;
+
+    return json_parse(arena, event, &root) < 0 ? STR("") : json_get_str(root, "id");
+}
+
+/* An event that a run changes again stands in its result once, as it is now. */
+static void add_event(struct run *run, struct str event)
+{
+    struct run_result *result = &run->result;
+    struct str id = event_id(event, run->arena);
+
+    for (size_t i = 0; i < result->event_count; i++)
+        if (!str_empty(id) && str_eq(event_id(run->events[i], run->arena), id)) {
+            run->events[i] = event;
+            return;
+        }
+    run->events = grow(
+        run->arena, run->events, result->event_count, &run->event_capacity, sizeof(*run->events));
+    run->events[result->event_count++] = event;
+    result->events = run->events;
+}
+
 void result_add(struct run *run, const struct tool_result *made)
 {
     struct run_result *result = &run->result;
 
-    if (!str_empty(made->event)) {
-        run->events = grow(run->arena, run->events, result->event_count, &run->event_capacity,
-            sizeof(*run->events));
-        run->events[result->event_count++] = made->event;
-        result->events = run->events;
-    }
+    if (!str_empty(made->event))
+        add_event(run, made->event);
     for (size_t i = 0; i < made->citation_count; i++) {
         if (!quote_stands(made->content, made->citations[i].quote, run->arena))
             continue;

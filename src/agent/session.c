@@ -7,7 +7,9 @@
 #define PAGE 32
 #define TOKENS_ENOUGH 4000
 #define MESSAGES_ENOUGH 64
-#define MESSAGES_MOST 4000
+#define MESSAGES_MOST (2 * TRANSCRIPT_MESSAGES_MAX + 8)
+/* So many messages in a row must agree before a part of a request is taken for the history. */
+#define AGREE 8
 
 void session_new(struct session *ret_session, const struct env *env, struct arena *arena,
     struct str workspace_id, struct str channel, struct str chat_key, struct str title)
@@ -71,6 +73,46 @@ static void history_turn(struct history *history)
     }
 }
 
+static bool same(const struct chat_message *a, const struct chat_message *b)
+{
+    return str_eq(a->text, b->text) && str_eq(a->party, b->party);
+}
+
+/* Does all that was read so far (newest first) equal the messages of next that end before to?
+ * Theo's answers may be missing there. */
+static bool agrees(
+    const struct history *history, const struct transcript *next, size_t to, size_t *ret_from)
+{
+    size_t at = to;
+
+    for (size_t i = 0; i < history->count; i++)
+        if (at > 0 && same(&history->messages[i], &next->messages[at - 1]))
+            at--;
+        else if (!history->outgoing[i])
+            return false;
+    *ret_from = at;
+    return to - at >= AGREE;
+}
+
+/* A client that sends a long chat again and again: its end is found by the first page, so that the
+ * turn does not read everything that is stored. */
+static bool find_inside(
+    const struct history *history, const struct transcript *next, struct session *session)
+{
+    size_t from, answers = 0;
+
+    while (answers < history->count && history->outgoing[answers])
+        answers++;
+    for (size_t to = next->count; to >= AGREE; to--)
+        if (agrees(history, next, to, &from)) {
+            session->inside_from = from;
+            session->inside_to = to;
+            session->inside_end = history->count - answers;
+            return true;
+        }
+    return false;
+}
+
 static bool history_enough(const struct history *history, size_t wanted)
 {
     if (history->count < wanted)
@@ -78,18 +120,25 @@ static bool history_enough(const struct history *history, size_t wanted)
     return history->tokens >= TOKENS_ENOUGH || history->count >= MESSAGES_ENOUGH;
 }
 
-static int read_history(
-    struct store *store, size_t next_count, struct arena *arena, struct session *session)
+static size_t next_limit(const struct history *history, size_t wanted)
+{
+    size_t missing = wanted > history->count ? wanted - history->count : 0;
+
+    return MIN(MAX(missing, (size_t)PAGE), (size_t)1000);
+}
+
+static int read_history(struct store *store, const struct transcript *next, struct arena *arena,
+    struct session *session)
 {
     struct history history = {0};
-    size_t wanted = MIN(next_count * 2 + 8, (size_t)MESSAGES_MOST);
+    size_t wanted = MIN(next->count * 2 + 8, (size_t)MESSAGES_MOST);
     struct store_query query = {
         .entity = STORE_MESSAGES,
         .workspace_id = session->row.workspace_id,
         .index = STORE_CHILDREN,
         .value = session->row.id,
         .descending = true,
-        .limit = MIN(MAX(wanted, (size_t)PAGE), (size_t)1000),
+        .limit = PAGE,
         .cursor = STR(""),
     };
     struct store_page page;
@@ -101,8 +150,11 @@ static int read_history(
             return rc;
         for (size_t i = 0; i < page.count; i++)
             history_add(&history, (const struct message_row *)page.rows + i, arena);
+        if (history.count == PAGE && !str_empty(page.cursor) &&
+            find_inside(&history, next, session))
+            break;
         query.cursor = page.cursor;
-        query.limit = PAGE;
+        query.limit = next_limit(&history, wanted);
     } while (!str_empty(page.cursor) && !history_enough(&history, wanted));
     history_turn(&history);
     session->stored = (struct transcript){history.messages, history.count};
@@ -111,8 +163,8 @@ static int read_history(
     return 0;
 }
 
-int session_read(struct store *store, struct str workspace_id, struct str id, size_t next_count,
-    struct arena *arena, struct session *ret_session)
+int session_read(struct store *store, struct str workspace_id, struct str id,
+    const struct transcript *next, struct arena *arena, struct session *ret_session)
 {
     struct session session = {0};
     int rc = store_get(store, STORE_CHAT_SESSIONS, workspace_id, id, arena, &session.row);
@@ -121,7 +173,7 @@ int session_read(struct store *store, struct str workspace_id, struct str id, si
         return err_field(ERR_NOT_FOUND, "session_id",
             "There is no such session; leave session_id out to begin a new one.");
     if (rc == 0)
-        rc = read_history(store, next_count, arena, &session);
+        rc = read_history(store, next, arena, &session);
     if (rc < 0)
         return rc;
     *ret_session = session;
@@ -129,22 +181,17 @@ int session_read(struct store *store, struct str workspace_id, struct str id, si
 }
 
 int session_read_by_key(struct store *store, struct str workspace_id, struct str chat_key,
-    size_t next_count, struct arena *arena, struct session *ret_session)
+    const struct transcript *next, struct arena *arena, struct session *ret_session)
 {
     struct session session = {0};
     int rc = store_find(store, STORE_CHAT_SESSIONS, workspace_id, 0, chat_key, arena, &session.row);
 
     if (rc == 0)
-        rc = read_history(store, next_count, arena, &session);
+        rc = read_history(store, next, arena, &session);
     if (rc != 0)
         return rc;
     *ret_session = session;
     return 0;
-}
-
-static bool same(const struct chat_message *a, const struct chat_message *b)
-{
-    return str_eq(a->text, b->text) && str_eq(a->party, b->party);
 }
 
 /* Does the stored history from place at on, to its end, equal the start of next? Theo's answers may
@@ -206,23 +253,32 @@ static size_t find_overlap(
     return best;
 }
 
+static void add_messages(struct transcript *chat, const struct chat_message *messages, size_t count)
+{
+    if (count > 0)
+        memcpy(chat->messages + chat->count, messages, count * sizeof(*messages));
+    chat->count += count;
+}
+
 size_t session_merge(const struct session *session, const struct transcript *next,
     struct arena *arena, struct transcript *ret_chat)
 {
-    size_t end = 0, known = 0, count;
+    size_t before = session->inside_from, known = session->inside_to, end = session->inside_end;
+    struct transcript chat = {0};
 
     if (session->stored.count == 0) {
         *ret_chat = *next;
         return 0;
     }
-    if (next->count > 0)
+    if (known == 0 && next->count > 0)
         known = find_overlap(session, next, &end);
-    count = known == next->count ? end : session->stored.count;
-    ret_chat->messages = arena_array(arena, struct chat_message, count + next->count - known);
-    ret_chat->count = count + next->count - known;
-    memcpy(ret_chat->messages, session->stored.messages, count * sizeof(*next->messages));
-    memcpy(ret_chat->messages + count, next->messages + known,
-        (next->count - known) * sizeof(*next->messages));
+    if (known < next->count)
+        end = session->stored.count;
+    chat.messages = arena_array(arena, struct chat_message, before + end + next->count - known);
+    add_messages(&chat, next->messages, before);
+    add_messages(&chat, session->stored.messages, end);
+    add_messages(&chat, next->messages + known, next->count - known);
+    *ret_chat = chat;
     return known;
 }
 

@@ -18,18 +18,22 @@ struct session {
     struct transcript stored; /* tail of the history, oldest first */
     bool *outgoing;           /* for each of them: is it Theo's? */
     bool whole;               /* there is nothing before it */
+    /* When the request repeats more than was read: all of stored up to end equals its messages
+     * inside_from to inside_to, those before are older still. inside_to 0: not so. */
+    size_t inside_from, inside_to, inside_end;
 };
 
 void session_new(struct session *ret_session, const struct env *env, struct arena *arena,
     struct str workspace_id, struct str channel, struct str chat_key, struct str title);
 
-/* Read session id and enough history to merge next_count messages. 0 or ERR_NOT_FOUND (field
- * "session_id"), store errors. Yields. */
+/* Read session id and enough history to merge next. 0 or ERR_NOT_FOUND (field "session_id"), store
+ * errors. Yields. */
 MUST_CHECK int session_read(struct store *store, struct str workspace_id, struct str id,
-    size_t next_count, struct arena *arena, struct session *ret_session);
+    const struct transcript *next, struct arena *arena, struct session *ret_session);
 /* The same by chat_key; 0 or STORE_MISSING. Yields. */
 MUST_CHECK int session_read_by_key(struct store *store, struct str workspace_id,
-    struct str chat_key, size_t next_count, struct arena *arena, struct session *ret_session);
+    struct str chat_key, const struct transcript *next, struct arena *arena,
+    struct session *ret_session);
 
 /* How many messages at the start of next are stored already, and the chat that the run is about:
  * history, then the new ones. When nothing is new, the history ends where next ends. */

@@ -50,6 +50,7 @@ static int book(const struct tool_call *call, struct tool_result *ret_result)
 
     if (str_is(json_get_str(call->args, "what"), "refused"))
         return err_field(ERR_INVALID, "what", "That cannot be booked.");
+    f->book_calls++;
     if (!key_known(f, call->idempotency_key))
         f->keys[f->booked++] = str_dup(f->t->arena, call->idempotency_key);
     if (f->tool_fault && errinj_set(f->tool_fault) < 0)

@@ -26,7 +26,8 @@ struct fixture {
     struct agent_house house;
     struct transcript chat; /* what model_text() saw last: roles and contents */
     int booked;             /* effects of the tool "book" */
-    struct str keys[64];    /* their idempotency keys */
+    int book_calls;
+    struct str keys[64]; /* their idempotency keys */
     int slow_running, slow_most;
     const char *tool_fault; /* errinj spec set while "book" runs */
     struct buf seen;        /* event types, one a line */

@@ -105,6 +105,23 @@ TEST(calls_are_answered_in_the_order_asked)
     fixture_close(&f);
 }
 
+TEST(calls_for_the_same_effect_have_it_once)
+{
+    struct fixture f;
+    struct run_result result;
+
+    REQUIRE(fixture_open(t, &f, calls_then_answers, NULL));
+    REQUIRE_OK(run_calls(&f, "book", "{\"what\":\"lunch\"}", 3, 2, &result));
+    EXPECT_EQ(f.booked, 1);
+    EXPECT_EQ(f.book_calls, 1);
+    EXPECT_EQ(result.action_count, 6);
+    EXPECT_STR(result.actions[0].status, "done");
+    EXPECT_STR(result.actions[1].status, "reused");
+    EXPECT_STR(result.actions[5].status, "reused");
+    EXPECT_EQ(result.event_count, 1);
+    fixture_close(&f);
+}
+
 TEST(calls_with_wrong_arguments_go_back_once)
 {
     static const char *const wrong[] = {"{\"what\": \"lu", "{\"what\":5}", "{\"what\":\"x\"}",

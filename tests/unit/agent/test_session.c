@@ -1,5 +1,5 @@
 #include "agent/session.h"
-#include "test.h"
+#include "fixture.h"
 
 /* Stored lines; a line that starts with "Theo" is an answer. */
 static struct session session_of(struct test *t, const char *lines, bool whole)
@@ -78,4 +78,57 @@ TEST(session_merge_keeps_the_same_words_said_again)
 TEST(session_merge_tells_people_apart)
 {
     merge(t, "Ana: ok", true, "Ben: ok", 0, "Ana: ok\nBen: ok");
+}
+
+static int says_yes(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)f, (void)call, (void)request, (void)arena, (void)error;
+    return reply_text(reply, "Yes.");
+}
+
+/* Every turn sends the whole chat again, with or without Theo's answers. */
+static void grow_chat(struct test *t, bool with_answers)
+{
+    struct buf chat = BUF_IN(t->arena);
+    struct run_result result = {.session_id = STR("")};
+    struct chat_session_row row;
+    struct session session;
+    struct transcript merged;
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f, says_yes, NULL));
+    for (int i = 0; i < 120; i++) {
+        struct run_request request;
+
+        buf_printf(&chat, "Ana: line %d\nBen: %s\n", i, i % 10 ? "ok" : "Theo, are you there?");
+        request = fixture_request(&f, chat.ptr);
+        request.session_id = result.session_id;
+        REQUIRE_OK(fixture_run(&f, &request, &result));
+        if (result.spoke && with_answers)
+            buf_add_cstr(&chat, "Theo: Yes.\n");
+        if (i < 119)
+            continue;
+        REQUIRE_OK(store_get(
+            f.store, STORE_CHAT_SESSIONS, STR("main"), result.session_id, t->arena, &row));
+        EXPECT_EQ(row.message_count, 240 + 12);
+        REQUIRE_OK(session_read(
+            f.store, STR("main"), result.session_id, &request.chat, t->arena, &session));
+        EXPECT_EQ(session.stored.count, 32);
+        EXPECT_EQ(session_merge(&session, &request.chat, t->arena, &merged), request.chat.count);
+        EXPECT(merged.count >= request.chat.count);
+        EXPECT_STR(merged.messages[0].text, "line 0");
+        EXPECT_STR(merged.messages[merged.count - 1].text, "ok");
+    }
+    fixture_close(&f);
+}
+
+TEST(session_of_a_long_chat_sent_whole)
+{
+    grow_chat(t, true);
+}
+
+TEST(session_of_a_long_chat_sent_whole_without_answers)
+{
+    grow_chat(t, false);
 }
