@@ -192,7 +192,10 @@ static void join_lanes(struct server *server, size_t count)
 static int start_lanes(struct server *server)
 {
     for (size_t i = 0; i < server->lane_count; i++) {
-        int rc = launch(server, i);
+        int rc;
+
+        server->options.exclusive = i == 0; /* the others share the port with the first */
+        rc = launch(server, i);
 
         if (rc < 0) {
             struct err cause = *err_get();

@@ -270,7 +270,7 @@ void connection_main(void *arg)
     if (conn->next)
         conn->next->link = conn->link;
     connection_close(conn);
-    server->connections--;
+    __atomic_fetch_sub(&server->connections, 1, __ATOMIC_RELAXED);
     if (server->stopper)
         fiber_wake(server->stopper);
 }

@@ -90,7 +90,7 @@ static void welcome(struct http_server *server, int fd, const struct sockaddr_st
     if (conn->next)
         conn->next->link = &conn->next;
     server->first = conn;
-    server->connections++;
+    __atomic_fetch_add(&server->connections, 1, __ATOMIC_RELAXED);
     conn->fiber = fiber_spawn(server->loop, "http", connection_main, conn);
 }
 
@@ -322,7 +322,7 @@ void http_server_drain(struct http_server *server)
 
 size_t http_server_connections(const struct http_server *server)
 {
-    return server->connections;
+    return __atomic_load_n(&server->connections, __ATOMIC_RELAXED);
 }
 
 size_t http_server_active(const struct http_server *server)

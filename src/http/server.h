@@ -61,6 +61,7 @@ int http_server_port(const struct http_server *server);
 /* Stop accepting; idle connections close, the others after their current answer (which says
  * "Connection: close"). On the loop's thread. */
 void http_server_drain(struct http_server *server);
+/* Any thread, while the server lives. */
 size_t http_server_connections(const struct http_server *server);
 size_t http_server_active(const struct http_server *server); /* requests being handled */
 /* Cancel what still runs and free. Yields until every connection fiber ended. */
