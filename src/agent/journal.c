@@ -9,6 +9,7 @@
 
 #define TRIES 200
 #define WAIT_MS_MAX 20
+#define UNKNOWN_MAX 3
 
 /* Let the others go on; later tries wait longer. */
 static int back_off(struct run *run, int try)
@@ -155,6 +156,23 @@ static int look_up(struct run *run, struct str state)
     return rc;
 }
 
+/* A commit of unknown outcome becomes 0 when it was written after all, and is tried again when not;
+ * a store that does not get over it is not waited for. What a later try collides with may be the
+ * earlier one. */
+static int settle(struct run *run, int rc, int *unknown)
+{
+    int looked;
+
+    if (rc != ERR_TIMEOUT && (rc <= 0 || *unknown == 0))
+        return rc;
+    looked = look_up(run, run->row.state);
+    if (looked == 0)
+        return 0;
+    if ((rc == ERR_TIMEOUT || looked < 0) && ++*unknown == UNKNOWN_MAX)
+        return err_set(ERR_TIMEOUT, "The store did not say in time whether it had kept the run.");
+    return rc > 0 ? rc : STORE_CONFLICT;
+}
+
 static bool is_once(const struct session *session)
 {
     return session->fresh && !str_empty(session->row.chat_key);
@@ -211,7 +229,7 @@ static int open_session(struct run *run)
 
 int journal_begin(struct run *run)
 {
-    int rc = open_session(run);
+    int rc = open_session(run), unknown = 0;
 
     for (int i = 0; i < TRIES && rc == 0; i++) {
         struct agent_action_row action;
@@ -223,8 +241,7 @@ int journal_begin(struct run *run)
         rc = build_begin(run, &batch, &action);
         if (rc == 0)
             rc = store_commit(run->house->store, &batch);
-        if (rc == ERR_TIMEOUT)
-            rc = look_up(run, run->row.state) == 0 ? 0 : STORE_CONFLICT;
+        rc = settle(run, rc, &unknown);
         if (rc == 0) {
             committed(run, &before);
             return 0;
@@ -293,6 +310,8 @@ static int refresh_session(struct run *run)
 
 static int commit_end(struct run *run)
 {
+    int unknown = 0;
+
     for (int i = 0; i < TRIES; i++) {
         struct chat_session_row before = run->session.row;
         struct agent_action_row action;
@@ -303,8 +322,7 @@ static int commit_end(struct run *run)
         build_end(run, &batch, &action);
         rc = store_commit(run->house->store, &batch);
         run->session.row = before;
-        if (rc == ERR_TIMEOUT)
-            rc = look_up(run, run->row.state) == 0 ? 0 : STORE_CONFLICT;
+        rc = settle(run, rc, &unknown);
         if (rc == STORE_MISSING)
             return deleted();
         if (rc <= 0)

@@ -159,3 +159,38 @@ TEST(journal_reports_a_session_deleted_meanwhile)
     EXPECT_CSTR(err_get()->field, "session_id");
     fixture_close(&f);
 }
+
+/* The first commit is written, but neither it nor the look-up says so. */
+TEST(journal_meets_its_own_earlier_try)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = fixture_request(&f, "Ana: Theo, one?");
+    REQUIRE_OK(errinj_set("store.commit.after=1,store.get=1"));
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    request.session_id = result.session_id;
+    REQUIRE_OK(errinj_set("store.commit.after=1,store.get=2"));
+    request.chat.messages[0].text = STR("Theo, two?");
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    EXPECT_STR(fixture_messages(&f, result.session_id),
+        "Ana: Theo, one?\nTheo: Yes.\nAna: Theo, two?\nTheo: Yes.\n");
+    EXPECT_EQ(fixture_runs(&f, result.session_id, "completed"), 2);
+    fixture_close(&f);
+}
+
+TEST(journal_does_not_wait_for_a_store_for_ever)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = fixture_request(&f, "Ana: Theo, one?");
+    REQUIRE_OK(errinj_set("store.commit.after,store.get"));
+    EXPECT(fixture_run(&f, &request, &result) < 0);
+    EXPECT_EQ(f.calls[0], 0);
+    fixture_close(&f);
+}
