@@ -84,6 +84,8 @@ int boot_config(struct boot *boot, const struct cli_option *options, size_t coun
             "time-zone must be an IANA name such as Europe/Madrid, not \"%s\" (is tzdata "
             "installed?)",
             boot->config.time_zone);
+    if (rc < 0)
+        config_deinit(&boot->config);
     return rc;
 }
 

@@ -237,8 +237,10 @@ int chat_command(int argc, char **argv)
 
     if (rc < 0)
         return cli_fail(rc);
-    if (argc > 2)
+    if (argc > 2) {
+        boot_close(&boot);
         return cli_wrong("there is a word too many: \"%.60s\"", argv[2]);
+    }
     path = argc > 1 ? argv[1] : isatty(STDIN_FILENO) ? NULL : "-";
     status = chat(&options, &boot, path);
     boot_close(&boot);

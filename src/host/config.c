@@ -132,8 +132,10 @@ int config_command(int argc, char **argv)
 
     if (rc < 0)
         return cli_fail(rc);
-    if (argc > 1)
+    if (argc > 1) {
+        boot_close(&boot);
         return cli_wrong("theo config takes options only, not \"%.60s\"", argv[1]);
+    }
     arena_init(&arena);
     if (markdown || example) {
         if (markdown)

@@ -282,8 +282,10 @@ int doctor_command(int argc, char **argv)
 
     if (rc < 0)
         return cli_fail(rc);
-    if (argc > 1)
+    if (argc > 1) {
+        boot_close(&doctor.boot);
         return cli_wrong("theo doctor takes options only, not \"%.60s\"", argv[1]);
+    }
     arena_init(&doctor.arena);
     status = examine(&doctor, json);
     boot_close(&doctor.boot);

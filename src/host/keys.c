@@ -141,8 +141,10 @@ int keys_command(int argc, char **argv)
     if (rc < 0)
         return cli_fail(rc);
     status = check_usage(&options, argc, argv);
-    if (status != 0)
+    if (status != 0) {
+        boot_close(&boot);
         return status;
+    }
     arena_init(&arena);
     rc = caller_open(&options.caller, &boot);
     if (rc == 0)

@@ -415,8 +415,10 @@ int serve_command(int argc, char **argv)
 
     if (rc < 0)
         return cli_fail(rc);
-    if (argc > 1)
+    if (argc > 1) {
+        boot_close(&server.boot);
         return cli_wrong("theo serve takes options only, not \"%.60s\"", argv[1]);
+    }
     pthread_mutex_init(&server.mutex, NULL);
     pthread_cond_init(&server.changed, NULL);
     rc = serve(&server);
