@@ -187,6 +187,7 @@ int boot_open(struct boot *boot)
     if (rc < 0)
         return rc;
     boot->services.calendar = boot->calendar;
+    boot->services.duration_minutes = boot->config.calendar_duration_minutes;
     boot->house = (struct agent_house){.env = boot->env,
         .config = &boot->config,
         .store = boot->store,
