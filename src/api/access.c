@@ -1,5 +1,6 @@
 /* Who asks, may he, and how often. */
 #include "api/exchange.h"
+#include "cache/cache.h"
 #include "watch/metrics.h"
 
 static struct str presented_key(const struct http_request *req)
@@ -57,6 +58,37 @@ static int check_scopes(struct exchange *x)
         x->route->scopes);
 }
 
+/* What all processes counted, when they share counters. False: nobody knows now. */
+static bool take_shared(struct exchange *x, int64_t per_minute, struct rate_state *ret_rate)
+{
+    struct cache_key key = {x->workspace, "rate", str_from(x->who.key_id)};
+    struct cache_taken taken;
+
+    if (!x->api->cache || !cache_shared(x->api->cache) ||
+        cache_take(x->api->cache, &key, per_minute, MINUTE_MS, &taken) < 0)
+        return false;
+    *ret_rate = (struct rate_state){.limit = per_minute,
+        .remaining = taken.remaining,
+        .reset_s = (taken.reset_ms + 999) / 1000,
+        .retry_after_ms = taken.retry_after_ms,
+        .allowed = taken.allowed};
+    return true;
+}
+
+/* This process counts too what the shared counters let through, so that it knows its own part when
+ * they are lost. */
+static struct rate_state take(struct exchange *x, int64_t per_minute)
+{
+    struct rate_state shared, own;
+    bool known = take_shared(x, per_minute, &shared);
+
+    if (known && !shared.allowed)
+        return shared;
+    own = rate_take(
+        x->api->rates, (uint32_t)strtoul(x->who.key_id, NULL, 16), per_minute, env_mono_ms(x->env));
+    return known && own.allowed ? shared : own;
+}
+
 static int check_rate(struct exchange *x)
 {
     int64_t per_minute = x->api->house->config->rate_per_minute;
@@ -64,8 +96,7 @@ static int check_rate(struct exchange *x)
 
     if (per_minute == 0)
         return 0;
-    rate = rate_take(
-        x->api->rates, (uint32_t)strtoul(x->who.key_id, NULL, 16), per_minute, env_mono_ms(x->env));
+    rate = take(x, per_minute);
     answer_header(&x->answer, "RateLimit-Policy",
         str_printf(x->arena, "\"default\";q=%lld;w=60", (long long)rate.limit));
     answer_header(&x->answer, "RateLimit",

@@ -11,6 +11,7 @@
 #include "calendar/calendar.h"
 #include "http/server.h"
 
+struct cache;
 struct rate_table;
 
 /* Shared by all loops; counters inside are atomic. */
@@ -25,12 +26,14 @@ struct api {
     size_t openapi_json_len;
     char process_id[ULID_LEN + 1]; /* owner of idempotency records */
     struct rate_table *rates;
+    struct cache *cache;               /* counters shared with other processes; NULL: none */
     int64_t runs_in_flight;            /* atomic access */
     int64_t (*connections)(void *ctx); /* open client connections; may be NULL */
     void *connections_ctx;
 };
 
-/* Fill api for a house; the caller may then set sole_at_start and connections. */
+/* Fill api for a house; the caller may then set cache, sole_at_start and
+ * connections. */
 void api_init(struct api *api, const struct agent_house *house, struct calendar *calendar,
     const char *version);
 void api_deinit(struct api *api);

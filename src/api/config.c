@@ -2,6 +2,7 @@
  */
 #include "api/exchange.h"
 #include "api/openapi.h"
+#include "cache/cache.h"
 #include "watch/metrics.h"
 
 static bool draining(const struct api *api)
@@ -50,6 +51,14 @@ static void write_limits(struct json_writer *w, const struct config *config)
     json_object_end(w);
 }
 
+/* Without its cache Theo answers all the same, so it is never "failing". */
+static struct str cache_word(struct exchange *x)
+{
+    if (cache_health(x->api->cache) == 0)
+        return STR("ok");
+    return str_printf(x->arena, "degraded: %s", err_message());
+}
+
 /* A configured model is only known to work once it is asked, which costs; so it is "not checked".
  */
 static void write_health(struct json_writer *w, struct exchange *x)
@@ -62,6 +71,8 @@ static void write_health(struct json_writer *w, struct exchange *x)
     json_cstr_member(w, "store", store_health(x->store) == 0 ? "ok" : "failing");
     json_cstr_member(w, "model", builtin ? "ok" : "not checked");
     json_cstr_member(w, "calendar", "ok");
+    if (x->api->cache)
+        json_str_member(w, "cache", cache_word(x));
     json_object_end(w);
 }
 
@@ -81,6 +92,8 @@ int config_get(struct exchange *x)
     write_models(&w, house);
     json_cstr_member(&w, "store", store_name(x->store));
     json_cstr_member(&w, "calendar", house->config->calendar);
+    if (x->api->cache)
+        json_cstr_member(&w, "cache", cache_name(x->api->cache));
     json_cstr_member(&w, "time_zone", house->config->time_zone);
     write_time(&w, "started_at", x->api->started_ms);
     write_features(&w);
@@ -112,7 +125,10 @@ int ready_get(struct exchange *x)
         log_warn("ready.store", LOG_ERR);
         return answer_status(x, 503, "store failing");
     }
-    return answer_status(x, 200, "ready");
+    answer_status(x, 200, "ready");
+    if (x->api->cache && cache_health(x->api->cache) != 0)
+        x->answer.body = STR("{\"status\":\"ready\",\"degraded\":[\"cache\"]}");
+    return 0;
 }
 
 int metrics_get(struct exchange *x)

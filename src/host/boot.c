@@ -1,8 +1,10 @@
 #include "host/boot.h"
 
+#include "cache/cache.h"
 #include "host/catalog.h"
 #include "secure/redact.h"
 #include "secure/seal.h"
+#include "store/api_keys.h"
 #include "text/zone.h"
 
 #include <errno.h>
@@ -172,6 +174,33 @@ static int open_models(struct boot *boot)
     return rc;
 }
 
+/* What is lost here is noticed by the others within a second, when they read the key again. */
+static void tell_key_change(void *ctx, struct str id)
+{
+    struct boot *boot = ctx;
+
+    if (cache_shared(boot->cache) && cache_publish(boot->cache, "keys", id) < 0)
+        log_warn("keys.not_broadcast", LOG_ERR);
+}
+
+static void hear_key_change(void *ctx, struct str id)
+{
+    struct boot *boot = ctx;
+
+    api_key_forget(boot->store, id);
+}
+
+static int open_cache(struct boot *boot)
+{
+    int rc = cache_open(&boot->config, boot->env, boot->sealer, &boot->cache);
+
+    if (rc < 0)
+        return rc;
+    cache_subscribe(boot->cache, "keys", hear_key_change, boot);
+    api_key_on_change(boot->store, tell_key_change, boot);
+    return 0;
+}
+
 int boot_open(struct boot *boot)
 {
     int rc = make_data_dir(boot);
@@ -180,6 +209,8 @@ int boot_open(struct boot *boot)
         rc = open_sealer(boot);
     if (rc == 0)
         rc = store_open(&boot->config, boot->env, boot->sealer, &boot->store);
+    if (rc == 0)
+        rc = open_cache(boot);
     if (rc == 0)
         rc = calendar_open(&boot->config, boot->env, boot->store, &boot->calendar);
     if (rc == 0)
@@ -197,6 +228,7 @@ int boot_open(struct boot *boot)
         .tool_count = catalog_tool_count,
         .services = &boot->services};
     api_init(&boot->api, &boot->house, boot->calendar, boot_version());
+    boot->api.cache = boot->cache;
     return 0;
 }
 
@@ -207,6 +239,7 @@ void boot_close(struct boot *boot)
         model_free(boot->models[i]);
     if (boot->calendar)
         calendar_free(boot->calendar);
+    cache_close(boot->cache);
     if (boot->store)
         store_close(boot->store);
     if (boot->sealer)

@@ -18,6 +18,7 @@ struct boot {
     struct config config;
     struct sealer *sealer;
     struct store *store;
+    struct cache *cache;
     struct calendar *calendar;
     struct model *models[BOOT_MODELS_MAX];
     size_t model_count;

@@ -1,6 +1,7 @@
 /* theo serve: one event loop per thread, each with its own listener; the main thread waits for
  * signals.
  */
+#include "cache/cache.h"
 #include "host/commands.h"
 #include "host/first_start.h"
 #include "host/listen.h"
@@ -83,6 +84,7 @@ static void start_lane(void *arg)
     int rc;
 
     http_client_configure(lane->loop, &client);
+    cache_join(server->boot.cache);
     rc =
         http_server_start(lane->loop, &server->options, api_handle, &server->boot.api, &lane->http);
     if (rc < 0) {

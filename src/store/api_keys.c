@@ -141,6 +141,37 @@ static void cache_forget(struct key_cache *cache, struct str id)
     pthread_mutex_unlock(&cache->mutex);
 }
 
+static void cache_forget_all(struct key_cache *cache)
+{
+    pthread_mutex_lock(&cache->mutex);
+    for (size_t i = 0; i < KNOWN_SLOTS; i++)
+        cache->known[i].read_ms = 0;
+    for (size_t i = 0; i < UNKNOWN_SLOTS; i++)
+        cache->unknown[i].read_ms = 0;
+    pthread_mutex_unlock(&cache->mutex);
+}
+
+void api_key_on_change(struct store *store, void (*fn)(void *ctx, struct str id), void *ctx)
+{
+    store->key_changed = fn;
+    store->key_changed_ctx = ctx;
+}
+
+void api_key_forget(struct store *store, struct str id)
+{
+    if (str_empty(id))
+        cache_forget_all(store->keys);
+    else
+        cache_forget(store->keys, id);
+}
+
+static void tell_change(struct store *store, struct str id)
+{
+    cache_forget(store->keys, id);
+    if (store->key_changed)
+        store->key_changed(store->key_changed_ctx, id);
+}
+
 /* True once a minute for each key. */
 static bool cache_note_use(struct key_cache *cache, const char *id, int64_t now)
 {
@@ -337,7 +368,7 @@ int api_key_rotate(struct store *store, const struct env *env, struct str worksp
         return err_set(ERR_CONFLICT, "The key keeps being changed by others: try again.");
     if (r < 0)
         return r;
-    cache_forget(store->keys, id);
+    tell_change(store, id);
     memcpy(ret_key, key, sizeof(key));
     return 0;
 }
@@ -363,7 +394,7 @@ int api_key_revoke(
     if (r > 0)
         r = err_set(ERR_CONFLICT, "The key keeps being changed by others: try again.");
     if (r == 0)
-        cache_forget(store->keys, id);
+        tell_change(store, id);
     arena_deinit(&arena);
     return r;
 }

@@ -1,10 +1,10 @@
 /* API keys in the store: create, check, list, rotate, revoke.
  *
  * api_key_check() keeps what it read for at most a second, so a revocation by any process counts
- * within that time (one by this process at once); ids that do not exist are kept as long, in a
- * bounded table of their own. The time of use is written by a fiber of its own once a minute. All
- * calls yield. Nothing returned or logged holds a secret except the key string given once by create
- * and rotate.
+ * within that time (one by this process at once, and one that api_key_forget() tells of); ids that
+ * do not exist are kept as long, in a bounded table of their own. The time of use is written by a
+ * fiber of its own once a minute. All calls yield. Nothing returned or logged holds a secret except
+ * the key string given once by create and rotate.
  */
 #ifndef STORE_API_KEYS_H
 #define STORE_API_KEYS_H
@@ -28,6 +28,13 @@ MUST_CHECK int api_key_rotate(struct store *store, const struct env *env, struct
     struct api_key_row *ret_row);
 MUST_CHECK int api_key_revoke(
     struct store *store, const struct env *env, struct str workspace_id, struct str id);
+
+/* Call fn(ctx, id) on the fiber that revoked or rotated a key, after it is stored: for telling
+ * other processes. Before loops use the store. fn may yield. */
+void api_key_on_change(struct store *store, void (*fn)(void *ctx, struct str id), void *ctx);
+/* Another process changed this key (empty: any key): read it again at its next use. Any thread;
+ * does not yield. */
+void api_key_forget(struct store *store, struct str id);
 
 /* Who is this? 0, or ERR_UNAUTHORIZED (malformed, unknown, wrong, expired, revoked: the message
  * does not tell which; the log does). */

@@ -16,6 +16,8 @@ struct store {
     const struct env *env;
     struct sealer *sealer;
     struct key_cache *keys;
+    void (*key_changed)(void *ctx, struct str id); /* api_key_on_change(); may be NULL */
+    void *key_changed_ctx;
 };
 
 /* Keys and indexed columns: they must fit into every back end's index. */
