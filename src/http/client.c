@@ -186,6 +186,7 @@ static int run(
         rc = semaphore_take(&client->sockets, transfer->deadline_ms);
     if (rc != 0)
         return rc;
+    transfer->multi = client->multi;
     rc = multi_begin(client->multi, handle->easy, &transfer->wait);
     if (rc == 0)
         rc = wait_for_end(client->multi, handle, transfer);

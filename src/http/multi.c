@@ -124,31 +124,72 @@ static struct poll *poll_new(struct multi *multi, curl_socket_t fd)
     return poll;
 }
 
+static void free_poll(uv_handle_t *handle)
+{
+    free(CONTAINER_OF(handle, struct poll, uv));
+}
+
+static void forget(struct multi *multi, struct poll *poll)
+{
+    multi->polls[poll->fd] = NULL;
+    uv_close((uv_handle_t *)&poll->uv, free_poll);
+}
+
+static int watch(struct poll *poll)
+{
+    if (poll->mask == poll->wanted)
+        return 0;
+    poll->mask = poll->wanted;
+    return uv_poll_start(&poll->uv, poll->mask, on_poll) == 0 ? 0 : -1;
+}
+
+static bool is_connected(CURL *easy)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &us);
+    return us > 0;
+}
+
+/* A socket of a connection that never came about may be closed by now: libcurl 7.88 does that
+ * itself, without the close callback. */
+static void unwatch(struct multi *multi, CURL *easy, struct poll *poll)
+{
+    poll->wanted = 0;
+    if (!is_connected(easy))
+        forget(multi, poll);
+}
+
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct multi *multi = arg;
     struct poll *poll = poll_of(multi, fd);
-    (void)easy;
     (void)socket_arg;
     if (what == CURL_POLL_REMOVE) {
         if (poll != NULL)
-            poll->wanted = 0;
+            unwatch(multi, easy, poll);
         return 0;
     }
     if (poll == NULL && (poll = poll_new(multi, fd)) == NULL)
         return -1;
     poll->wanted =
         (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    if (poll->mask != poll->wanted) {
-        poll->mask = poll->wanted;
-        return uv_poll_start(&poll->uv, poll->mask, on_poll) == 0 ? 0 : -1;
-    }
-    return 0;
+    return watch(poll);
 }
 
-static void free_poll(uv_handle_t *handle)
+/* When the address before failed, its socket was closed without a word, and the new one can have
+ * its number: libcurl then believes that it is polled already. */
+void multi_opened(struct multi *multi, curl_socket_t fd)
 {
-    free(CONTAINER_OF(handle, struct poll, uv));
+    struct poll *stale = poll_of(multi, fd);
+    if (stale == NULL)
+        return;
+    int wanted = stale->wanted;
+    forget(multi, stale);
+    struct poll *poll = wanted != 0 ? poll_new(multi, fd) : NULL;
+    if (poll == NULL)
+        return;
+    poll->wanted = wanted;
+    (void)watch(poll); /* the connection's deadline ends what cannot be polled */
 }
 
 /* The poll handle must let go of the socket before its number can be used again. */
@@ -156,11 +197,8 @@ static int on_curl_close(void *arg, curl_socket_t fd)
 {
     struct multi *multi = arg;
     struct poll *poll = poll_of(multi, fd);
-    if (poll != NULL) {
-        multi->polls[fd] = NULL;
-        uv_poll_stop(&poll->uv);
-        uv_close((uv_handle_t *)&poll->uv, free_poll);
-    }
+    if (poll != NULL)
+        forget(multi, poll);
     return close(fd);
 }
 

@@ -27,6 +27,8 @@ void multi_free(struct multi *multi); /* after every easy handle was cleaned up 
 
 /* Options that each easy handle used here needs. */
 void multi_prepare(struct multi *multi, CURL *easy);
+/* To be called from the open-socket callback with each new socket. */
+void multi_opened(struct multi *multi, curl_socket_t fd);
 /* Start; wait->done is set, and its fiber woken, when the transfer ended. 0 or ERR_FAILED. Does not
  * yield, but may call the handle's callbacks. */
 MUST_CHECK int multi_begin(struct multi *multi, CURL *easy, struct multi_wait *wait);

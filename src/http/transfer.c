@@ -116,8 +116,11 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
             return CURL_SOCKET_BAD;
         }
     }
-    return socket(
+    int fd = socket(
         address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+    if (fd >= 0)
+        multi_opened(transfer->multi, fd);
+    return fd;
 }
 
 /* What is the same for every call through this handle. */

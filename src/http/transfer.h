@@ -22,6 +22,7 @@ struct http_handle {
 
 struct http_transfer {
     struct multi_wait wait;
+    struct multi *multi;
     struct arena *arena;
     const struct http_call *call;
     struct http_reply *reply;
