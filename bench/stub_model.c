@@ -69,7 +69,8 @@ static void serve(void *arg)
         fprintf(stderr, "bench-stub: %s\n", err_message());
         exit(1);
     }
-    (void)fiber_park(FIBER_NO_DEADLINE);
+    while (fiber_park(FIBER_NO_DEADLINE) == 0)
+        ; /* until the process is ended */
 }
 
 int main(int argc, char **argv)

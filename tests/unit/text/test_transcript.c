@@ -65,11 +65,9 @@ TEST(transcript_plain_lines)
 TEST(transcript_names_of_all_kinds)
 {
     static const char *const names[] = {"Ana", "ana", "|trey|", "Matt|", "[x]^_", "foo-bar", "bob2",
-        "ThE__OnE",
-        "Ana Garc\xc3\xad"
-        "a (Acme)",
-        "Dr. Li", "@ana", "User 1", "Speaker B", "O'Brien", "J. R. Smith", "Maria de la Cruz",
-        "\xf0\x9f\xa6\x8a Fox", "\xf0\x9f\xa6\x8a", "\xe6\x9d\x8e\xe6\x98\x8e",
+        "ThE__OnE", "Ana Garc\303\255a (Acme)", "Dr. Li", "@ana", "User 1", "Speaker B", "O'Brien",
+        "J. R. Smith", "Maria de la Cruz", "\xf0\x9f\xa6\x8a Fox", "\xf0\x9f\xa6\x8a",
+        "\xe6\x9d\x8e\xe6\x98\x8e",
         "\xd0\x90\xd0\xbd\xd0\xbd\xd0\xb0 \xd0\x9f\xd0\xb5\xd1\x82\xd1\x80\xd0\xbe\xd0\xb2\xd0\xb0",
         "+49 151 234567", "ana@acme.com", "ana.garcia", "CEO", "The Boss", "Ana from Acme",
         "Support Agent 7", "June", "Jan", "May Li", "You", "Theo (bot)", "Katie Price", "x"};
