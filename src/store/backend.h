@@ -57,6 +57,7 @@ struct store_op {
 };
 
 struct store_backend; /* the back end's own state */
+struct store_cursor;  /* of a scan */
 
 struct store_ops {
     const char *name;
@@ -85,10 +86,25 @@ struct store_ops {
         struct str *ret_value);
     int (*meta_set)(struct store_backend *backend, const char *name, struct str value);
     void (*stats)(struct store_backend *backend, struct store_stats *ret_stats);
+
+    /* The slots from here on may be NULL. */
+
+    /* store_claim(), as one statement where the engine has one (FOR UPDATE SKIP LOCKED). The claim
+     * is checked; the rows come back as they are after it, still sealed. Without it the front lists
+     * and updates by version. */
+    int (*claim)(struct store_backend *backend, const struct store_claim *claim,
+        struct arena *arena, struct store_page *ret_page);
+    /* Every row of every entity as at one moment, workspaces first, page by page: count 0 at the
+     * end. Without it the front walks the lists (store/scan.c). */
+    int (*scan_begin)(struct store_backend *backend, struct store_cursor **ret_cursor);
+    int (*scan_next)(struct store_cursor *cursor, struct arena *arena,
+        enum store_entity *ret_entity, struct store_page *ret_page);
+    void (*scan_end)(struct store_cursor *cursor);
 };
 
 /* The back ends that are part of this room. */
 extern const struct store_ops store_sqlite, store_memory;
+extern const struct store_ops store_dynamodb;
 
 /* The decorator: ops that log each call at level debug and fire the named faults "store.get",
  * "store.list" (ERR_IO), "store.commit.before" (ERR_IO, nothing written) and "store.commit.after"

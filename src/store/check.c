@@ -165,3 +165,36 @@ int check_find(enum store_entity entity, struct str workspace_id, int index)
         return 0;
     return check_workspace(workspace_id);
 }
+
+static bool has_owner(const struct store_schema *schema)
+{
+    for (size_t i = 3; i < schema->column_count; i++)
+        if (strcmp(schema->columns[i].name, "owner") == 0)
+            return schema->columns[i].type == COLUMN_TEXT;
+    return false;
+}
+
+int check_claim(const struct store_claim *claim)
+{
+    const struct store_schema *schema;
+    int r = check_entity(claim->entity);
+
+    if (r < 0)
+        return r;
+    schema = &store_schemas[claim->entity];
+    if (schema->by_seq || !has_owner(schema))
+        return err_field(ERR_INVALID, "entity", "%s cannot be claimed.", schema->table);
+    r = check_workspace(claim->workspace_id);
+    if (r == 0)
+        r = check_list_index(schema, claim->index);
+    if (r == 0)
+        r = check_text("value", claim->value, STORE_KEY_MAX);
+    if (r == 0)
+        r = check_key("owner", claim->owner);
+    if (r == 0 && (claim->limit < 1 || claim->limit > STORE_CLAIM_MAX))
+        r = err_field(ERR_INVALID, "limit", "A claim has 1 to %d rows.", STORE_CLAIM_MAX);
+    if (r == 0 && (claim->now_ms < 0 || claim->lease_ms <= 0 ||
+                      claim->lease_ms > INT64_MAX - 1 - claim->now_ms))
+        r = err_field(ERR_INVALID, "lease_ms", "A claim needs a time and a lease above 0 ms.");
+    return r;
+}

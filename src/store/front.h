@@ -25,6 +25,7 @@ struct store {
 #define STORE_WORKSPACE_MAX 63
 #define STORE_VALUE_MAX (64 * MIB)
 #define STORE_LIST_MAX 1000
+#define STORE_CLAIM_MAX 100
 
 /* 0 or ERR_INVALID / ERR_TOO_LARGE with the field. */
 MUST_CHECK int check_workspace(struct str workspace_id);
@@ -33,6 +34,7 @@ MUST_CHECK int check_batch(const struct store_batch *batch);
 MUST_CHECK int check_query(const struct store_query *query);
 MUST_CHECK int check_find(enum store_entity entity, struct str workspace_id, int index);
 MUST_CHECK int check_entity(enum store_entity entity);
+MUST_CHECK int check_claim(const struct store_claim *claim);
 
 bool schema_seals(const struct store_schema *schema);
 /* A copy of row whose SEALED columns are sealed; both live in arena. */
@@ -53,6 +55,14 @@ struct str hex_encode(struct arena *arena, struct str bytes); /* lower case */
 MUST_CHECK bool hex_decode(struct arena *arena, struct str hex, struct str *ret_bytes);
 struct str base64url_encode(struct arena *arena, struct str bytes); /* without padding */
 MUST_CHECK bool base64url_decode(struct arena *arena, struct str text, struct str *ret_bytes);
+
+/* Around each call of a back end: the fiber is shielded and its deadline put aside meanwhile, so
+ * that a call that was sent is not given up half-way. front_end() returns r. */
+int64_t front_begin(void);
+int front_end(int64_t deadline_ms, int r);
+/* Open the SEALED columns of rows, with the data keys they need. Yields. */
+MUST_CHECK int front_open_rows(
+    struct store *store, enum store_entity entity, struct arena *arena, void *rows, size_t count);
 
 struct key_cache *key_cache_new(void);
 void key_cache_free(struct key_cache *cache);

@@ -16,7 +16,7 @@ void store_register(const struct store_ops *const *backends)
 
 /* A call that was sent must not be given up half-way: the back end works in the caller's memory.
  * The fiber's own deadline would end its wait as a cancel does, so both are put aside. */
-static int64_t work_begin(void)
+int64_t front_begin(void)
 {
     if (!fiber_self())
         return FIBER_NO_DEADLINE;
@@ -24,7 +24,7 @@ static int64_t work_begin(void)
     return fiber_set_deadline(FIBER_NO_DEADLINE);
 }
 
-static int work_end(int64_t deadline_ms, int r)
+int front_end(int64_t deadline_ms, int r)
 {
     if (r < 0)
         metric_add(M_STORE_ERRORS, NULL, 1);
@@ -132,9 +132,9 @@ void store_stats(const struct store *store, struct store_stats *ret_stats)
 
 int store_health(struct store *store)
 {
-    int64_t deadline = work_begin();
+    int64_t deadline = front_begin();
 
-    return work_end(deadline, store->ops->health(store->backend));
+    return front_end(deadline, store->ops->health(store->backend));
 }
 
 /* Make the workspace's data key usable if the workspace is known. 0 or STORE_MISSING. */
@@ -207,8 +207,8 @@ int store_workspace(struct store *store, struct str workspace_id)
 
     if (r < 0 || sealer_has_data_key(store->sealer, workspace_id))
         return r;
-    deadline = work_begin();
-    return work_end(deadline, need_data_key(store, workspace_id, true));
+    deadline = front_begin();
+    return front_end(deadline, need_data_key(store, workspace_id, true));
 }
 
 /* The batch as the back end sees it: the same ops with sealed copies of the rows. The caller's rows
@@ -247,7 +247,7 @@ int store_commit(struct store *store, struct store_batch *batch)
 
     if (r < 0 || batch->count == 0)
         return r;
-    deadline = work_begin();
+    deadline = front_begin();
     r = seal_batch(store, batch, &sealed);
     if (r == 0) {
         r = store->ops->commit(store->backend, &sealed);
@@ -255,10 +255,10 @@ int store_commit(struct store *store, struct store_batch *batch)
     }
     if (r == 0)
         metric_add(M_STORE_BATCHES, NULL, 1);
-    return work_end(deadline, r);
+    return front_end(deadline, r);
 }
 
-static int open_rows(
+int front_open_rows(
     struct store *store, enum store_entity entity, struct arena *arena, void *rows, size_t count)
 {
     const struct store_schema *schema = &store_schemas[entity];
@@ -295,7 +295,7 @@ static int finish_row(struct store *store, enum store_entity entity, struct aren
     union any_row *row, void *ret_row)
 {
     if (r == 0)
-        r = open_rows(store, entity, arena, row, 1);
+        r = front_open_rows(store, entity, arena, row, 1);
     if (r == 0)
         memcpy(ret_row, row, store_schemas[entity].row_size);
     return r;
@@ -317,9 +317,9 @@ int store_get(struct store *store, enum store_entity entity, struct str workspac
         return r;
     if (str_empty(id) || id.len > STORE_KEY_MAX)
         return STORE_MISSING;
-    deadline = work_begin();
+    deadline = front_begin();
     r = store->ops->get(store->backend, entity, workspace_id, id, arena, &row);
-    return work_end(deadline, finish_row(store, entity, arena, r, &row, ret_row));
+    return front_end(deadline, finish_row(store, entity, arena, r, &row, ret_row));
 }
 
 int store_find(struct store *store, enum store_entity entity, struct str workspace_id, int index,
@@ -333,9 +333,9 @@ int store_find(struct store *store, enum store_entity entity, struct str workspa
         return r;
     if (str_empty(value) || value.len > STORE_KEY_MAX)
         return STORE_MISSING;
-    deadline = work_begin();
+    deadline = front_begin();
     r = store->ops->find(store->backend, entity, workspace_id, index, value, arena, &row);
-    return work_end(deadline, finish_row(store, entity, arena, r, &row, ret_row));
+    return front_end(deadline, finish_row(store, entity, arena, r, &row, ret_row));
 }
 
 static struct str cursor_after(
@@ -373,7 +373,7 @@ static int list(struct store *store, const struct store_query *query, struct are
         page.cursor = cursor_after(query,
             (char *)page.rows + (page.count - 1) * store_schemas[query->entity].row_size, arena);
     }
-    r = open_rows(store, query->entity, arena, page.rows, page.count);
+    r = front_open_rows(store, query->entity, arena, page.rows, page.count);
     if (r == 0)
         *ret_page = page;
     return r;
@@ -387,6 +387,6 @@ int store_list(struct store *store, const struct store_query *query, struct aren
 
     if (r < 0)
         return r;
-    deadline = work_begin();
-    return work_end(deadline, list(store, query, arena, ret_page));
+    deadline = front_begin();
+    return front_end(deadline, list(store, query, arena, ret_page));
 }

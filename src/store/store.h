@@ -155,6 +155,27 @@ struct store_page {
 MUST_CHECK int store_list(struct store *store, const struct store_query *query, struct arena *arena,
     struct store_page *ret_page);
 
+/* Work that waits to be done by one process: rows of a BY_ID entity that has a LIST(state, due_at)
+ * and a TEXT column "owner". */
+struct store_claim {
+    enum store_entity entity;
+    struct str workspace_id;
+    int index;        /* the LIST number whose order is when a row is due */
+    struct str value; /* what the LIST column equals, e.g. "pending" */
+    int64_t now_ms;   /* rows due at this time or before; not negative */
+    int64_t lease_ms; /* how long they are the caller's */
+    struct str owner;
+    size_t limit; /* 1 to 100 */
+};
+/* Give up to limit due rows to one caller: each gets owner, a due time lease_ms from now and
+ * version + 1, and of any number of callers at once only one gets it. Who has done the work changes
+ * the row's state by store_update(); who dies in the midst leaves it due again when the lease ends,
+ * and who is too slow learns it by STORE_CONFLICT. ret_page->cursor is "". 0 with no rows when
+ * nothing is due. After ERR_TIMEOUT some rows may be claimed for nobody until their lease ends.
+ * Yields. */
+MUST_CHECK int store_claim(struct store *store, const struct store_claim *claim,
+    struct arena *arena, struct store_page *ret_page);
+
 /* Make sure a workspace exists (with its data key) and can be sealed for. Cached. Yields. */
 MUST_CHECK int store_workspace(struct store *store, struct str workspace_id);
 
