@@ -19,7 +19,7 @@
 #define HEALTH_MS 1000
 
 struct cache_backend {
-    const struct env *env;
+    int64_t wait_ms;
     const struct cache_topics *topics;
     struct redis_address address;
     atomic_bool listening; /* some loop of this process does */
@@ -32,7 +32,7 @@ struct lane {
     struct redis_link *listens; /* NULL: another loop does */
 };
 
-int cache_redis_new(const char *url, const struct env *env, const struct cache_topics *topics,
+int cache_redis_new(const char *url, int64_t wait_ms, const struct cache_topics *topics,
     struct cache_backend **ret_backend)
 {
     struct redis_address address;
@@ -42,7 +42,7 @@ int cache_redis_new(const char *url, const struct env *env, const struct cache_t
     if (rc < 0)
         return rc;
     redis = xcalloc(1, sizeof(*redis));
-    redis->env = env;
+    redis->wait_ms = wait_ms;
     redis->topics = topics;
     redis->address = address;
     *ret_backend = redis;
@@ -128,7 +128,7 @@ static int redis_get(
     struct cache_backend *redis, struct str key, struct arena *arena, struct str *ret_value)
 {
     redisReply *reply;
-    int rc = call(redis, 2, (struct str[]){STR("GET"), key}, CACHE_WAIT_MS, &reply);
+    int rc = call(redis, 2, (struct str[]){STR("GET"), key}, redis->wait_ms, &reply);
 
     if (rc < 0)
         return rc;
@@ -152,12 +152,12 @@ static int redis_set(struct cache_backend *redis, struct str key, struct str val
     char ttl[24];
     struct str words[] = {STR("SET"), key, value, STR("PX"), number(ttl, ttl_ms)};
 
-    return call_only(redis, ARRAY_LEN(words), words, CACHE_WAIT_MS);
+    return call_only(redis, ARRAY_LEN(words), words, redis->wait_ms);
 }
 
 static int redis_remove(struct cache_backend *redis, struct str key)
 {
-    return call_only(redis, 2, (struct str[]){STR("DEL"), key}, CACHE_WAIT_MS);
+    return call_only(redis, 2, (struct str[]){STR("DEL"), key}, redis->wait_ms);
 }
 
 static int redis_take(struct cache_backend *redis, struct str key, int64_t limit, int64_t window_ms,
@@ -168,7 +168,7 @@ static int redis_take(struct cache_backend *redis, struct str key, int64_t limit
     struct str words[] = {STR("EVAL"), STR(TAKE_SCRIPT), STR("1"), key,
         number(window_text, window_ms * 1000), number(interval_text, interval)};
     redisReply *reply;
-    int rc = call(redis, ARRAY_LEN(words), words, CACHE_WAIT_MS, &reply);
+    int rc = call(redis, ARRAY_LEN(words), words, redis->wait_ms, &reply);
 
     if (rc < 0)
         return rc;
@@ -189,7 +189,7 @@ static int redis_publish(struct cache_backend *redis, const char *topic, struct 
 
     snprintf(channel, sizeof(channel), "theo:%s", topic);
     return call_only(redis, 3, (struct str[]){STR("PUBLISH"), str_from(channel), message},
-        CACHE_PUBLISH_WAIT_MS);
+        MAX(redis->wait_ms, CACHE_PUBLISH_WAIT_MS));
 }
 
 /* A write, because a Redis that is full or a replica answers PING as if nothing were wrong. */

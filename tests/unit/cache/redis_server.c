@@ -1,0 +1,97 @@
+#include "redis_server.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char *find_program(void)
+{
+    static const char *const places[] = {
+        "/usr/bin/redis-server", "/usr/local/bin/redis-server", "/bin/redis-server"};
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (access(places[i], X_OK) == 0)
+            return places[i];
+    return NULL;
+}
+
+bool redis_server_installed(void)
+{
+    return find_program() != NULL;
+}
+
+int redis_free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        abort();
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static bool accepts(int port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ok = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    close(fd);
+    return ok;
+}
+
+bool redis_server_start(struct redis_server *server, struct test *t)
+{
+    posix_spawn_file_actions_t actions;
+    char port[16];
+    char *argv[24] = {
+        "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", server->dir};
+    size_t count = 9;
+
+    if (!server->port)
+        server->port = redis_free_port();
+    snprintf(server->dir, sizeof(server->dir), "%s", test_dir(t));
+    snprintf(port, sizeof(port), "%d", server->port);
+    for (size_t i = 0; server->options[i]; i++)
+        argv[count++] = (char *)server->options[i];
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    if (posix_spawn(&server->pid, find_program(), &actions, NULL, argv, environ) != 0)
+        server->pid = 0;
+    posix_spawn_file_actions_destroy(&actions);
+    for (int i = 0; server->pid && i < 1000; i++) {
+        if (accepts(server->port))
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+void redis_server_signal(struct redis_server *server, int number)
+{
+    kill(server->pid, number);
+}
+
+void redis_server_kill(struct redis_server *server)
+{
+    if (server->pid <= 0)
+        return;
+    kill(server->pid, SIGKILL);
+    waitpid(server->pid, NULL, 0);
+    server->pid = 0;
+}
