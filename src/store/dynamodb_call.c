@@ -1,0 +1,268 @@
+/* One call of DynamoDB's JSON protocol: signed, sent, repeated where that is safe and of use. */
+#include "http/client.h"
+#include "http/url.h"
+#include "store/dynamodb.h"
+
+enum {
+    CALL_TIMEOUT_MS = 5 * SECOND_MS,
+    CALL_DEADLINE_MS = 30 * SECOND_MS, /* all attempts together */
+    ANSWER_MAX = 64 * MIB,
+    BACK_OFF_MS = 50,
+    BACK_OFF_MAX_MS = 5 * SECOND_MS,
+};
+
+int ddb_back_off(struct store_backend *db, int attempt)
+{
+    int64_t most = MIN((int64_t)BACK_OFF_MS << MIN(attempt, 10), (int64_t)BACK_OFF_MAX_MS);
+
+    return fiber_sleep((int64_t)(env_random_u64(db->env) % (uint64_t)(most + 1)));
+}
+
+/* "com.amazonaws.dynamodb.v20120810#ResourceInUseException:http://…" -> the name alone. */
+static struct str error_code(struct str type)
+{
+    ptrdiff_t at = str_rfind_char(type, '#');
+
+    type = str_slice(type, (size_t)(at + 1), type.len);
+    at = str_find_char(type, ':', 0);
+    return at < 0 ? type : str_slice(type, 0, (size_t)at);
+}
+
+static bool is_one_of(struct str code, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (str_is(code, names[i]))
+            return true;
+    return false;
+}
+
+static bool may_repeat(int status, struct str code)
+{
+    static const char *const codes[] = {"Throttling", "ThrottlingException", "ThrottledException",
+        "RequestThrottled", "RequestThrottledException", "TooManyRequestsException",
+        "ProvisionedThroughputExceededException", "TransactionInProgressException",
+        "RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceededException", "SlowDown",
+        "PriorRequestNotComplete", "ReplicatedWriteConflictException",
+        "TransactionConflictException", "InternalServerError"};
+
+    return status == 429 || status >= 500 || is_one_of(code, codes, ARRAY_LEN(codes));
+}
+
+static int refused_access(
+    struct store_backend *db, const char *operation, struct str code, struct str message)
+{
+    static const char *const unknown[] = {"UnrecognizedClientException", "InvalidClientTokenId",
+        "MissingAuthenticationTokenException", "MissingAuthenticationToken",
+        "IncompleteSignatureException", "InvalidSignatureException"};
+
+    if (str_is(code, "InvalidSignatureException") &&
+        (str_find(message, STR("Signature expired"), 0) >= 0 ||
+            str_find(message, STR("not yet current"), 0) >= 0))
+        return err_set(ERR_UNAUTHORIZED,
+            "DynamoDB refused the time of a request: this machine's clock is wrong by more than "
+            "five minutes; set it by NTP.");
+    if (str_is(code, "ExpiredTokenException") || str_is(code, "ExpiredToken"))
+        return err_set(ERR_UNAUTHORIZED,
+            "The AWS credentials have expired: renew them, or give Theo a role instead.");
+    if (is_one_of(code, unknown, ARRAY_LEN(unknown)))
+        return err_set(ERR_UNAUTHORIZED,
+            "DynamoDB in %.*s does not know the AWS credentials (%.*s): check AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.",
+            STR_ARG(db->region), STR_ARG(code));
+    if (str_is(code, "AccessDeniedException") || str_is(code, "AccessDenied"))
+        return err_set(ERR_DENIED,
+            "The AWS credentials may not do dynamodb:%s on the table %.*s: grant the rights of "
+            "deploy/dynamodb/template.yaml.",
+            operation, STR_ARG(db->table));
+    return 0;
+}
+
+static int final_error(struct store_backend *db, const char *operation, int status, struct str code,
+    struct str message)
+{
+    int r = refused_access(db, operation, code, message);
+
+    if (r < 0)
+        return r;
+    if (str_is(code, "ValidationException") && str_find_nocase(message, STR("size"), 0) >= 0)
+        return err_set(
+            ERR_TOO_LARGE, "DynamoDB refused %s as too large: %.*s", operation, STR_ARG(message));
+    if (may_repeat(status, code))
+        return err_set(ERR_UNAVAILABLE,
+            "DynamoDB goes on refusing %s (status %d, %.*s): raise the table's capacity or look at "
+            "the service's health.",
+            operation, status, STR_ARG(code));
+    return err_set(ERR_PROTOCOL, "DynamoDB refused %s (status %d, %.*s): %.*s", operation, status,
+        STR_ARG(code), STR_ARG(message));
+}
+
+static bool is_refusal(struct str code)
+{
+    static const char *const codes[] = {"ConditionalCheckFailedException",
+        "TransactionCanceledException", "ResourceNotFoundException", "ResourceInUseException",
+        "IdempotentParameterMismatchException"};
+
+    return is_one_of(code, codes, ARRAY_LEN(codes));
+}
+
+static int send_once(struct store_backend *db, struct arena *arena, const char *operation,
+    struct str body, struct http_reply *ret_reply)
+{
+    const struct http_header headers[] = {
+        {STR("content-type"), STR("application/x-amz-json-1.0")},
+        {STR("x-amz-target"), str_printf(arena, "DynamoDB_20120810.%s", operation)},
+    };
+    struct sigv4_request request = {.method = "POST",
+        .host = db->host,
+        .path = STR("/"),
+        .headers = headers,
+        .header_count = ARRAY_LEN(headers),
+        .body = body,
+        .region = db->region,
+        .service = STR("dynamodb"),
+        .wall_ms = env_wall_ms(db->env)};
+    struct aws_credentials credentials;
+    struct http_headers signed_headers;
+    struct http_call call;
+    int r = aws_credentials_get(NULL, db->env, arena, &credentials);
+
+    if (r < 0)
+        return r;
+    signed_headers = sigv4_sign(arena, &credentials, &request);
+    call = (struct http_call){.method = HTTP_POST,
+        .url = db->url,
+        .headers = signed_headers.items,
+        .header_count = signed_headers.count,
+        .body = body,
+        .timeout_ms = CALL_TIMEOUT_MS,
+        .max_body = ANSWER_MAX};
+    return http_send(arena, &call, ret_reply);
+}
+
+/* What became of one attempt: done, refused, final failure, or worth another one. */
+enum verdict { VERDICT_DONE, VERDICT_FINAL, VERDICT_AGAIN, VERDICT_AGAIN_UNSURE };
+
+static enum verdict judge(struct store_backend *db, struct arena *arena, const char *operation,
+    const struct http_reply *reply, struct ddb_reply *out, int *ret_rc)
+{
+    struct str message;
+    int r = json_parse(arena, reply->body, &out->root);
+
+    if (reply->status == 200 && r == 0) {
+        *ret_rc = 0;
+        return VERDICT_DONE;
+    }
+    if (reply->status == 200) {
+        *ret_rc = err_set(ERR_PROTOCOL, "DynamoDB answered %s with no JSON.", operation);
+        return VERDICT_FINAL;
+    }
+    if (r < 0)
+        out->root = NULL;
+    out->code = error_code(json_get_str(out->root, "__type"));
+    message = json_get_str(out->root, "message");
+    if (str_empty(message))
+        message = json_get_str(out->root, "Message");
+    if (is_refusal(out->code)) {
+        *ret_rc = DDB_REFUSED;
+        return VERDICT_DONE;
+    }
+    *ret_rc = final_error(db, operation, reply->status, out->code, message);
+    if (!may_repeat(reply->status, out->code))
+        return VERDICT_FINAL;
+    return reply->status >= 500 ? VERDICT_AGAIN_UNSURE : VERDICT_AGAIN;
+}
+
+static enum verdict attempt(struct store_backend *db, struct arena *arena, const char *operation,
+    struct str body, struct ddb_reply *out, int *ret_rc)
+{
+    struct http_reply reply;
+    int r = send_once(db, arena, operation, body, &reply);
+
+    *ret_rc = r;
+    if (r == ERR_IO || r == ERR_TIMEOUT)
+        return VERDICT_AGAIN_UNSURE;
+    if (r < 0)
+        return VERDICT_FINAL;
+    return judge(db, arena, operation, &reply, out, ret_rc);
+}
+
+static int out_of_attempts(struct store_backend *db, const char *operation, bool unsure, int r)
+{
+    if (r == ERR_IO || r == ERR_TIMEOUT)
+        err_wrap("DynamoDB at %.*s does not answer %s; check the region, the endpoint and the "
+                 "network",
+            STR_ARG(db->url), operation);
+    if (!unsure)
+        return r;
+    err_get()->code = ERR_TIMEOUT; /* it may have been carried out */
+    return ERR_TIMEOUT;
+}
+
+static bool writes(const char *operation)
+{
+    return strcmp(operation, "PutItem") == 0 || strcmp(operation, "DeleteItem") == 0 ||
+           strcmp(operation, "TransactWriteItems") == 0;
+}
+
+int ddb_call(struct store_backend *db, struct arena *arena, const char *operation, struct str body,
+    struct ddb_reply *ret_reply)
+{
+    int64_t deadline = env_mono_ms(db->env) + CALL_DEADLINE_MS;
+    bool unsure = false, renewed = false;
+    int r = 0;
+
+    for (int i = 0; i < db->attempts && env_mono_ms(db->env) < deadline; i++) {
+        struct ddb_reply reply = {.unsure = unsure};
+        enum verdict verdict;
+
+        if (i > 0) {
+            r = ddb_back_off(db, i - 1);
+            if (r < 0)
+                return r;
+        }
+        verdict = attempt(db, arena, operation, body, &reply, &r);
+        if (verdict == VERDICT_DONE) {
+            *ret_reply = reply;
+            return r;
+        }
+        if (verdict == VERDICT_FINAL && str_starts(reply.code, STR("ExpiredToken")) && !renewed) {
+            renewed = true; /* ahead of its time: ask for new ones, once */
+            aws_credentials_forget();
+            continue;
+        }
+        if (verdict == VERDICT_FINAL)
+            return r;
+        unsure = unsure || verdict == VERDICT_AGAIN_UNSURE;
+    }
+    return out_of_attempts(db, operation, unsure && writes(operation), r);
+}
+
+struct fiber_work {
+    int (*fn)(void *arg);
+    void *arg;
+    int rc;
+    struct err err;
+};
+
+static void run_work(void *arg)
+{
+    struct fiber_work *work = arg;
+
+    work->rc = work->fn(work->arg);
+    work->err = *err_get();
+}
+
+int ddb_on_fiber(struct store_backend *db, int (*fn)(void *arg), void *arg)
+{
+    struct fiber_work work = {.fn = fn, .arg = arg};
+    int r;
+
+    if (fiber_self())
+        return fn(arg);
+    r = loop_run_fiber(db->env, run_work, &work);
+    if (r < 0)
+        return r;
+    if (work.rc < 0)
+        *err_get() = work.err;
+    return work.rc;
+}
