@@ -13,12 +13,14 @@ static struct str first_word(struct str text)
 static const struct {
     const char *kind, *remedy;
 } remedies[] = {
-    {"NOAUTH", "asks for a password: put it into redis.url as redis://:PASSWORD@HOST"},
+    {"NOAUTH",
+        "wants a password and redis.url holds none: write it there before the host, as :PASSWORD@"},
     {"WRONGPASS", "refuses the user or the password in redis.url: correct it there"},
     {"DENIED", "is in protected mode: give it a password (requirepass) or bind it to an address "
                "that Theo reaches privately"},
-    {"NOPERM", "does not let this user do that: its ACL needs +@read +@write +@scripting +@pubsub "
-               "+@connection +time on ~theo:* &theo:*"},
+    {"NOPERM",
+        "does not let this user do that: give it +get +set +del +eval +time +publish +subscribe "
+        "+ping +select on ~theo:* &theo:*"},
     {"LOADING", "is still loading its data: it will be used as soon as it is done"},
     {"READONLY", "is a read-only replica: name the primary in redis.url"},
     {"OOM", "has no memory left: raise maxmemory, or set maxmemory-policy to allkeys-lru"},

@@ -58,7 +58,7 @@ bool redis_server_start(struct redis_server *server, struct test *t)
 {
     posix_spawn_file_actions_t actions;
     char port[16];
-    char *argv[24] = {
+    char *argv[40] = {
         "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", server->dir};
     size_t count = 9;
 

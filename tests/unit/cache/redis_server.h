@@ -10,7 +10,7 @@ struct redis_server {
     pid_t pid;
     int port;
     char dir[256];
-    const char *options[8]; /* more words of its command line, ended by NULL */
+    const char *options[24]; /* more words of its command line, ended by NULL */
 };
 
 bool redis_server_installed(void);

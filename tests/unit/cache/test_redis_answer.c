@@ -15,7 +15,7 @@ static bool says(enum redis_step step, const char *text, const char *part)
 
 TEST(answer_errors_name_the_remedy)
 {
-    EXPECT(says(REDIS_PING, "NOAUTH Authentication required.", "put it into redis.url"));
+    EXPECT(says(REDIS_PING, "NOAUTH Authentication required.", "write it there"));
     EXPECT(says(REDIS_AUTH, "WRONGPASS invalid username-password pair or user is disabled.",
         "refuses the user or the password"));
     EXPECT(says(REDIS_AUTH, "ERR invalid password", "refuses the password"));
