@@ -14,8 +14,7 @@ void buf_clear(struct buf *buf)
         buf->ptr[0] = '\0';
 }
 
-/* cap counts the NUL, so there is always room for it. */
-static __attribute__((noinline)) void grow(struct buf *buf, size_t extra)
+void buf_grow(struct buf *buf, size_t extra)
 {
     size_t need;
 
@@ -32,40 +31,9 @@ static __attribute__((noinline)) void grow(struct buf *buf, size_t extra)
     buf->ptr[buf->len] = '\0';
 }
 
-char *buf_reserve(struct buf *buf, size_t extra)
-{
-    if (extra >= buf->cap - buf->len)
-        grow(buf, extra);
-    return buf->ptr + buf->len;
-}
-
-void buf_add(struct buf *buf, const void *bytes, size_t len)
-{
-    char *to = buf_reserve(buf, len);
-
-    if (len)
-        memcpy(to, bytes, len);
-    buf->len += len;
-    to[len] = '\0';
-}
-
-void buf_add_str(struct buf *buf, struct str s)
-{
-    buf_add(buf, s.ptr, s.len);
-}
-
 void buf_add_cstr(struct buf *buf, const char *s)
 {
     buf_add(buf, s, strlen(s));
-}
-
-void buf_add_char(struct buf *buf, char c)
-{
-    char *to = buf_reserve(buf, 1);
-
-    to[0] = c;
-    to[1] = '\0';
-    buf->len++;
 }
 
 void buf_add_i64(struct buf *buf, int64_t value)

@@ -22,21 +22,27 @@ size_t json_number_end(struct str text, size_t at);
 
 #define EVERY_BYTE(b) (0x0101010101010101u * (b))
 
+/* The high bit of a byte is set where word may hold a byte below 0x20, a quote or a backslash, see
+ * "Determine if a word has a zero byte" in graphics.stanford.edu/~seander/bithacks.html. A byte
+ * above the first such one may be marked wrongly; if none is marked there is none. */
+static inline uint64_t json_special(uint64_t word)
+{
+    uint64_t quote = word ^ EVERY_BYTE('"'), backslash = word ^ EVERY_BYTE('\\');
+    uint64_t hit = ((word - EVERY_BYTE(0x20)) & ~word) | ((quote - EVERY_BYTE(1)) & ~quote) |
+                   ((backslash - EVERY_BYTE(1)) & ~backslash);
+
+    return hit & EVERY_BYTE(0x80);
+}
+
 /* Position of the first byte from at on that is below 0x20, a quote or a backslash; text.len if
- * there is none. Eight bytes at a time, see "Determine if a word has a zero byte" in
- * graphics.stanford.edu/~seander/bithacks.html. */
+ * there is none. */
 static inline size_t json_plain_end(struct str text, size_t at)
 {
     uint64_t word;
 
     while (text.len - at >= sizeof(word)) {
         memcpy(&word, text.ptr + at, sizeof(word));
-
-        uint64_t quote = word ^ EVERY_BYTE('"'), backslash = word ^ EVERY_BYTE('\\');
-        uint64_t hit = ((word - EVERY_BYTE(0x20)) & ~word) | ((quote - EVERY_BYTE(1)) & ~quote) |
-                       ((backslash - EVERY_BYTE(1)) & ~backslash);
-
-        if (hit & EVERY_BYTE(0x80))
+        if (json_special(word))
             break;
         at += sizeof(word);
     }

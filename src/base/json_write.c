@@ -93,9 +93,35 @@ static void put_escaped(struct buf *out, struct str s)
     }
 }
 
+/* Visible ASCII with nothing to escape, as names and most values are. */
+static bool is_plain(struct str s)
+{
+    uint64_t word;
+    size_t at = 0;
+
+    for (; s.len - at >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, s.ptr + at, sizeof(word));
+        if ((word | json_special(word)) & EVERY_BYTE(0x80))
+            return false;
+    }
+    word = EVERY_BYTE('a');
+    for (size_t i = 0; at + i < s.len; i++)
+        word = word << 8 | (unsigned char)s.ptr[at + i];
+    return !((word | json_special(word)) & EVERY_BYTE(0x80));
+}
+
 static void put_string(struct buf *out, struct str s)
 {
-    buf_reserve(out, s.len + 2);
+    char *to = buf_reserve(out, s.len + 2);
+
+    if (is_plain(s)) {
+        to[0] = '"';
+        if (s.len)
+            memcpy(to + 1, s.ptr, s.len);
+        memcpy(to + 1 + s.len, "\"", 2);
+        out->len += s.len + 2;
+        return;
+    }
     buf_add_char(out, '"');
     for (;;) {
         size_t good = utf8_valid_len(s);

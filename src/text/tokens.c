@@ -22,6 +22,7 @@ int64_t tokens_estimate(struct str text)
 {
     int64_t sum = 0;
     for (size_t pos = 0; pos < text.len;)
-        sum += quarters(utf8_next(text, &pos));
+        sum += quarters((unsigned char)text.ptr[pos] < 0x80 ? (unsigned char)text.ptr[pos++]
+                                                            : utf8_next(text, &pos));
     return (sum + 3) / 4;
 }
