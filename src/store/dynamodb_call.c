@@ -84,6 +84,10 @@ static int final_error(struct store_backend *db, const char *operation, int stat
 
     if (r < 0)
         return r;
+    if (str_is(code, "UnknownOperationException"))
+        return err_set(ERR_PROTOCOL,
+            "The service at %.*s has no %s: use AWS's, or DynamoDB Local for tests.",
+            STR_ARG(db->url), operation);
     if (str_is(code, "ValidationException") && str_find_nocase(message, STR("size"), 0) >= 0)
         return err_set(
             ERR_TOO_LARGE, "DynamoDB refused %s as too large: %.*s", operation, STR_ARG(message));

@@ -2,7 +2,7 @@
 """Run a test program beside a DynamoDB of its own: with_dynamodb.py local|dynalite PROGRAM ARGUMENT…
 
 "local" is Amazon's DynamoDB Local: Java 17 or newer and the folder THEO_DYNAMODB_LOCAL (default
-tests/peers/dynamodb-local, filled by script/bootstrap --test). "dynalite" comes with tests/e2e. A peer
+tests/peers/dynamodb-local/lib, filled by script/bootstrap --test). "dynalite" comes with tests/e2e. A peer
 that is missing is a visible skip. The program finds the address in THEO_DYNAMODB_ENDPOINT."""
 import os
 import pathlib
@@ -29,7 +29,7 @@ def free_port():
 
 
 def local_command(port):
-    jars = pathlib.Path(os.environ.get("THEO_DYNAMODB_LOCAL", root / "tests/peers/dynamodb-local"))
+    jars = pathlib.Path(os.environ.get("THEO_DYNAMODB_LOCAL", root / "tests/peers/dynamodb-local/lib"))
     if not shutil.which("java"):
         skip("java is not installed: DynamoDB Local needs it")
     if not list(jars.glob("DynamoDBLocal-*.jar")):
