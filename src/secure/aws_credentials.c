@@ -193,6 +193,14 @@ static int from_web_identity(const struct search *s, struct aws_credentials *ret
     return parse_sts(s, &reply, ret_credentials);
 }
 
+static bool is_loopback(struct str host)
+{
+    for (size_t i = 0; i < host.len; i++)
+        if (!char_is_digit(host.ptr[i]) && host.ptr[i] != '.')
+            return false; /* 127.0.0.1.example.com is a name like any other */
+    return str_starts(host, STR("127."));
+}
+
 /* Credentials are worth stealing: only this machine and AWS's two agents may be asked in clear. */
 static int check_full_uri(const struct search *s, struct str uri)
 {
@@ -203,7 +211,7 @@ static int check_full_uri(const struct search *s, struct str uri)
     if (url_parse(s->arena, uri, &url) < 0 || url.has_user)
         return err_set(
             ERR_INVALID, "AWS_CONTAINER_CREDENTIALS_FULL_URI is no http or https address.");
-    if (str_is(url.scheme, "https") || str_starts(url.host, STR("127.")))
+    if (str_is(url.scheme, "https") || is_loopback(url.host))
         return 0;
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
         if (str_is(url.host, hosts[i]))
@@ -218,7 +226,6 @@ static int container_url(const struct search *s, struct str *ret_url)
 {
     struct str relative = variable(s, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     const char *base = s->environment ? s->environment->container_endpoint : NULL;
-    int r;
 
     if (!str_empty(relative)) {
         if (relative.ptr[0] != '/')
@@ -229,8 +236,7 @@ static int container_url(const struct search *s, struct str *ret_url)
         return 0;
     }
     *ret_url = variable(s, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
-    r = check_full_uri(s, *ret_url);
-    return r;
+    return check_full_uri(s, *ret_url);
 }
 
 static int container_token(const struct search *s, struct str *ret_token)
