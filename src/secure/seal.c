@@ -130,6 +130,23 @@ void sealer_key_id(const struct sealer *sealer, char out[17])
     sodium_bin2hex(out, 17, hash, 8);
 }
 
+void sealer_mac(const struct sealer *sealer, const char *context, uint64_t number,
+    struct str bytes, unsigned char out[SEAL_MAC_LEN])
+{
+    unsigned char key[crypto_generichash_KEYBYTES], place[8];
+    crypto_generichash_state state;
+
+    for (int i = 0; i < 8; i++)
+        place[i] = (unsigned char)(number >> (56 - 8 * i));
+    crypto_generichash(key, sizeof(key), (const unsigned char *)context, strlen(context),
+        sealer->master, SEAL_KEY_LEN);
+    crypto_generichash_init(&state, key, sizeof(key), SEAL_MAC_LEN);
+    crypto_generichash_update(&state, place, sizeof(place));
+    crypto_generichash_update(&state, (const unsigned char *)bytes.ptr, bytes.len);
+    crypto_generichash_final(&state, out, SEAL_MAC_LEN);
+    sodium_memzero(key, sizeof(key));
+}
+
 static _Atomic(struct data_key *) *bucket(const struct sealer *sealer, struct str workspace)
 {
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a: ids of workspaces are ours, not an attacker's */

@@ -43,6 +43,12 @@ MUST_CHECK int sealer_make_data_key(
 MUST_CHECK int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str wrapped);
 bool sealer_has_data_key(const struct sealer *sealer, struct str workspace);
 
+/* A keyed check sum (BLAKE2b) of bytes under a key made from the master key: who does not hold it
+ * cannot make one. context keeps uses apart, number keeps the places of a sequence apart. */
+#define SEAL_MAC_LEN 16
+void sealer_mac(const struct sealer *sealer, const char *context, uint64_t number,
+    struct str bytes, unsigned char out[SEAL_MAC_LEN]);
+
 /* ERR_NOT_FOUND without a data key. */
 MUST_CHECK int seal(struct sealer *sealer, struct str workspace, struct str aad, struct str plain,
     struct arena *arena, struct str *ret_sealed);

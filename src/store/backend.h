@@ -57,7 +57,12 @@ struct store_op {
 };
 
 struct store_backend; /* the back end's own state */
-struct store_cursor;  /* of a scan */
+
+/* Who is shown all rows: rows live until the call returns; not 0 ends the scan with it. */
+struct store_visitor {
+    int (*rows)(void *ctx, enum store_entity entity, const void *rows, size_t count); /* Yields. */
+    void *ctx;
+};
 
 struct store_ops {
     const char *name;
@@ -94,17 +99,15 @@ struct store_ops {
      * and updates by version. */
     int (*claim)(struct store_backend *backend, const struct store_claim *claim,
         struct arena *arena, struct store_page *ret_page);
-    /* Every row of every entity as at one moment, workspaces first, page by page: count 0 at the
-     * end. Without it the front walks the lists (store/scan.c). */
-    int (*scan_begin)(struct store_backend *backend, struct store_cursor **ret_cursor);
-    int (*scan_next)(struct store_cursor *cursor, struct arena *arena,
-        enum store_entity *ret_entity, struct store_page *ret_page);
-    void (*scan_end)(struct store_cursor *cursor);
+    /* Hand every row of every entity to visitor, as at one moment, workspaces first. Without it the
+     * front walks the lists (store/scan.c), which is no one moment. */
+    int (*scan)(struct store_backend *backend, const struct store_visitor *visitor);
 };
 
 /* The back ends that are part of this room. */
 extern const struct store_ops store_sqlite, store_memory;
 extern const struct store_ops store_dynamodb;
+extern const struct store_ops store_firestore;
 
 /* The decorator: ops that log each call at level debug and fire the named faults "store.get",
  * "store.list" (ERR_IO), "store.commit.before" (ERR_IO, nothing written) and "store.commit.after"

@@ -403,6 +403,41 @@ static int memory_list(struct store_backend *memory, const struct store_query *q
     return 0;
 }
 
+/* A copy of a table's rows, so that the visitor works outside the lock. */
+static char *copy_table(
+    struct store_backend *memory, enum store_entity entity, struct arena *arena, size_t *ret_count)
+{
+    const struct sorted *rows = &memory->tables[entity].rows;
+    const struct store_schema *schema = &store_schemas[entity];
+    char *copy = arena_zalloc(arena, rows->count, schema->row_size);
+    size_t count = 0;
+
+    for (struct sorted_node *node = rows->head->next[0]; node; node = node->next[0])
+        memcpy(copy + count++ * schema->row_size, row_copy(schema, node->value, arena),
+            schema->row_size);
+    *ret_count = count;
+    return copy;
+}
+
+static int memory_scan(struct store_backend *memory, const struct store_visitor *visitor)
+{
+    char *tables[STORE_ENTITY_COUNT];
+    size_t counts[STORE_ENTITY_COUNT];
+    struct arena arena;
+    int r = 0;
+
+    arena_init(&arena);
+    pthread_mutex_lock(&memory->mutex);
+    for (int i = 0; i < STORE_ENTITY_COUNT; i++)
+        tables[i] = copy_table(memory, (enum store_entity)i, &arena, &counts[i]);
+    pthread_mutex_unlock(&memory->mutex);
+    for (int i = 0; r == 0 && i < STORE_ENTITY_COUNT; i++)
+        if (counts[i] > 0)
+            r = visitor->rows(visitor->ctx, (enum store_entity)i, tables[i], counts[i]);
+    arena_deinit(&arena);
+    return r;
+}
+
 static int memory_health(struct store_backend *memory)
 {
     (void)memory;
@@ -479,4 +514,5 @@ const struct store_ops store_memory = {
     .meta_get = memory_meta_get,
     .meta_set = memory_meta_set,
     .stats = memory_stats,
+    .scan = memory_scan,
 };

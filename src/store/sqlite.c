@@ -213,6 +213,11 @@ static void sqlite_stats(struct store_backend *sqlite, struct store_stats *ret_s
     sqlite_writer_stats(sqlite->writer, ret_stats);
 }
 
+static int sqlite_scan(struct store_backend *sqlite, const struct store_visitor *visitor)
+{
+    return sqlite_read_all(sqlite->path, visitor);
+}
+
 const struct store_ops store_sqlite = {
     .name = "sqlite",
     .open = sqlite_open,
@@ -225,4 +230,5 @@ const struct store_ops store_sqlite = {
     .meta_get = sqlite_meta_get,
     .meta_set = sqlite_meta_set,
     .stats = sqlite_stats,
+    .scan = sqlite_scan,
 };

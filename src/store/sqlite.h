@@ -117,4 +117,7 @@ MUST_CHECK int sqlite_read_list(struct sqlite_readers *readers, const struct sto
 MUST_CHECK int sqlite_read_meta(
     struct sqlite_readers *readers, const char *name, struct arena *arena, struct str *ret_value);
 
+/* Every row, in one read transaction on a connection of its own; sqlite_scan.c. Yields. */
+MUST_CHECK int sqlite_read_all(const char *path, const struct store_visitor *visitor);
+
 #endif

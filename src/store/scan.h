@@ -1,0 +1,18 @@
+/* All rows of a store, as they are stored: for backups, and for proving that something is gone.
+ * Inside of store/; outsiders use store/archive.h. */
+#ifndef STORE_SCAN_H
+#define STORE_SCAN_H
+
+#include "store/front.h"
+
+/* Show every row to visitor, still sealed. A back end with a scan of its own shows one moment. For
+ * the others the front walks all lists, parents before their children: every row that was there
+ * before the walk and is not deleted meanwhile is shown; of what is written meanwhile some is.
+ * Yields. */
+MUST_CHECK int store_scan(struct store *store, const struct store_visitor *visitor);
+/* Delete every row of every workspace. Yields. */
+MUST_CHECK int store_clear(struct store *store);
+/* Does it hold anything at all? Yields. */
+MUST_CHECK int store_has_rows(struct store *store, bool *ret_has);
+
+#endif
