@@ -3,7 +3,7 @@
 #include "store/backend.h"
 
 static const struct store_ops *const backends[] = {
-    &store_sqlite, &store_memory, &store_dynamodb, NULL};
+    &store_sqlite, &store_memory, &store_dynamodb, &store_firestore, NULL};
 
 const char *suite_store_url(void)
 {
@@ -24,8 +24,9 @@ static char *own_url(struct arena *arena, const char *url)
 
     if (url[before] == '\0')
         return str_cstr(arena, str_from(url));
-    return str_cstr(arena, str_printf(arena, "%.*s%s%s", (int)before, url,
-                               ulid_new(env_system(), arena).ptr, url + before + 1));
+    return str_cstr(
+        arena, str_printf(arena, "%.*s%s%s", (int)before, url,
+                   str_lower(arena, ulid_new(env_system(), arena)).ptr, url + before + 1));
 }
 
 int suite_open_url(struct test *t, const char *url, struct suite *suite)
