@@ -1,5 +1,6 @@
 #include "cache/redis_link.h"
 
+#include "cache/redis_conn.h"
 #include "watch/metrics.h"
 
 #define CONNECT_MS (2 * SECOND_MS)
@@ -8,7 +9,6 @@
 #define TIMEOUTS_MAX 5
 #define ANSWER_MAX (8 * MIB) /* bytes of answers not read yet; more is no Redis of ours */
 #define QUEUED_MAX (4 * MIB) /* bytes not sent yet; more fails at once */
-#define READ_BYTES (16 * KIB)
 
 /* One command and who waits for its answer. On the heap: it outlives a caller that gave up. */
 struct call {
@@ -19,26 +19,6 @@ struct call {
     bool done;
 };
 
-/* One TCP connection; libuv holds on to it until its close callback. link is NULL from then on when
- * it was dropped. */
-struct conn {
-    uv_tcp_t tcp;
-    uv_connect_t connect;
-    struct redis_link *link;
-    char bytes[READ_BYTES];
-};
-
-struct lookup {
-    uv_getaddrinfo_t req;
-    struct redis_link *link;
-};
-
-struct write {
-    uv_write_t req;
-    struct conn *conn;
-    struct buf bytes;
-};
-
 enum state { CONNECTING, READY, WAITING };
 
 struct redis_link {
@@ -47,20 +27,18 @@ struct redis_link {
     const struct cache_topics *topics;
     enum state state;
     uv_timer_t timer; /* CONNECTING: gives up; WAITING: tries again */
-    struct lookup *lookup;
-    struct addrinfo *found, *tried; /* addresses, and the one of conn */
-    struct conn *conn;
+    struct redis_conn *conn;
+    bool opened; /* conn takes bytes */
     redisReader *reader;
     struct call *first, **last; /* in the order of their bytes */
-    struct buf out;             /* not sent yet */
+    struct buf out;             /* commands from before it was opened */
     size_t greeting;            /* answers of the greeting still to come */
-    bool writing, was_up;
+    bool was_up;
     int failures, timeouts;
     struct err cause; /* of the last failure */
 };
 
 static void try_connect(struct redis_link *link);
-static void flush(struct redis_link *link);
 
 static void add_call(struct redis_link *link, struct call *call)
 {
@@ -88,34 +66,15 @@ static void answer_first(struct redis_link *link, redisReply *reply)
     free(call);
 }
 
-static void on_conn_closed(uv_handle_t *handle)
-{
-    free(CONTAINER_OF(handle, struct conn, tcp));
-}
-
-static void close_conn(struct redis_link *link)
-{
-    if (!link->conn)
-        return;
-    link->conn->link = NULL;
-    uv_close((uv_handle_t *)&link->conn->tcp, on_conn_closed);
-    link->conn = NULL;
-}
-
 static void drop_conn(struct redis_link *link)
 {
-    if (link->lookup) {
-        link->lookup->link = NULL;
-        (void)uv_cancel((uv_req_t *)&link->lookup->req); /* too late is fine: it is orphaned */
-        link->lookup = NULL;
-    }
-    close_conn(link);
-    uv_freeaddrinfo(link->found);
-    link->found = link->tried = NULL;
+    if (link->conn)
+        redis_conn_close(link->conn);
+    link->conn = NULL;
+    link->opened = false;
     if (link->reader)
         redisReaderFree(link->reader);
     link->reader = NULL;
-    link->writing = false;
     link->greeting = 0;
     link->timeouts = 0;
     buf_clear(&link->out);
@@ -156,13 +115,6 @@ static void fail(struct redis_link *link)
     uv_timer_start(&link->timer, on_retry, pause_ms(link), 0);
 }
 
-static void fail_io(struct redis_link *link, const char *what, int rc)
-{
-    err_set(ERR_UNAVAILABLE, "Redis at %s:%d %s (%s): start it, or correct redis.url",
-        link->address->host, link->address->port, what, uv_strerror(rc));
-    fail(link);
-}
-
 static void on_connect_timeout(uv_timer_t *timer)
 {
     struct redis_link *link = timer->data;
@@ -174,14 +126,22 @@ static void on_connect_timeout(uv_timer_t *timer)
     fail(link);
 }
 
-static void add_command(struct redis_link *link, size_t count, const struct str *words)
+static void add_command(struct buf *out, size_t count, const struct str *words)
 {
-    buf_printf(&link->out, "*%zu\r\n", count);
+    buf_printf(out, "*%zu\r\n", count);
     for (size_t i = 0; i < count; i++) {
-        buf_printf(&link->out, "$%zu\r\n", words[i].len);
-        buf_add_str(&link->out, words[i]);
-        buf_add_cstr(&link->out, "\r\n");
+        buf_printf(out, "$%zu\r\n", words[i].len);
+        buf_add_str(out, words[i]);
+        buf_add_cstr(out, "\r\n");
     }
+}
+
+static void flush(struct redis_link *link)
+{
+    if (!link->opened)
+        return;
+    redis_conn_send(link->conn, buf_str(&link->out));
+    buf_clear(&link->out);
 }
 
 static void greet(
@@ -191,13 +151,15 @@ static void greet(
 
     call->step = step;
     add_call(link, call);
-    add_command(link, count, words);
+    add_command(&link->out, count, words);
     link->greeting++;
 }
 
-/* What comes before anybody's command: who we are, which database, and are we let in. */
-static void send_greeting(struct redis_link *link)
+/* What comes before anybody's command: who we are, which database, and are we let in. Calls that
+ * wait already come behind it, and go out with it. */
+static void on_opened(void *ctx)
 {
+    struct redis_link *link = ctx;
     const struct redis_address *address = link->address;
     struct str auth[] = {STR("AUTH"), str_from(address->user), str_from(address->password)};
     char number[16];
@@ -222,6 +184,8 @@ static void send_greeting(struct redis_link *link)
         *link->last = first;
         link->last = last;
     }
+    link->reader = redisReaderCreate();
+    link->opened = true;
     flush(link);
 }
 
@@ -231,7 +195,7 @@ static void subscribe(struct redis_link *link)
         char channel[64];
 
         snprintf(channel, sizeof(channel), "theo:%s", link->topics->rows[i].topic);
-        add_command(link, 2, (struct str[]){STR("SUBSCRIBE"), str_from(channel)});
+        add_command(&link->out, 2, (struct str[]){STR("SUBSCRIBE"), str_from(channel)});
     }
     flush(link);
 }
@@ -313,8 +277,9 @@ static bool on_answer(struct redis_link *link, redisReply *reply)
     return false;
 }
 
-static void read_answers(struct redis_link *link, const char *bytes, size_t len)
+static void on_bytes(void *ctx, const char *bytes, size_t len)
 {
+    struct redis_link *link = ctx;
     void *reply = NULL;
 
     redisReaderFeed(link->reader, bytes, len);
@@ -333,149 +298,23 @@ static void read_answers(struct redis_link *link, const char *bytes, size_t len)
     }
 }
 
-static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *ret_buf)
+static void on_failed(void *ctx)
 {
-    struct conn *conn = CONTAINER_OF(handle, struct conn, tcp);
-
-    (void)size;
-    *ret_buf = uv_buf_init(conn->bytes, sizeof(conn->bytes));
+    fail(ctx);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
-{
-    struct conn *conn = CONTAINER_OF(stream, struct conn, tcp);
-
-    if (!conn->link || count == 0)
-        return;
-    if (count < 0)
-        fail_io(conn->link, "closed the connection", (int)count);
-    else
-        read_answers(conn->link, buf->base, (size_t)count);
-}
-
-static void on_written(uv_write_t *req, int status)
-{
-    struct write *write = CONTAINER_OF(req, struct write, req);
-    struct redis_link *link = write->conn->link;
-
-    buf_deinit(&write->bytes);
-    free(write);
-    if (!link)
-        return;
-    link->writing = false;
-    if (status < 0)
-        fail_io(link, "closed the connection", status);
-    else
-        flush(link);
-}
-
-/* What gathers while a write is under way goes out with the next one. */
-static void flush(struct redis_link *link)
-{
-    struct write *write;
-    uv_buf_t part;
-    int rc;
-
-    if (link->writing || link->out.len == 0)
-        return;
-    write = xcalloc(1, sizeof(*write));
-    write->conn = link->conn;
-    write->bytes = link->out;
-    link->out = BUF_HEAP;
-    link->writing = true;
-    part = uv_buf_init(write->bytes.ptr, (unsigned)write->bytes.len);
-    rc = uv_write(&write->req, (uv_stream_t *)&link->conn->tcp, &part, 1, on_written);
-    if (rc == 0)
-        return;
-    buf_deinit(&write->bytes);
-    free(write);
-    fail_io(link, "cannot be written to", rc);
-}
-
-static void connect_to(struct redis_link *link, struct addrinfo *address);
-
-/* A name may have several addresses, of which Redis listens on one. */
-static void try_next(struct redis_link *link, int rc)
-{
-    struct addrinfo *next = link->tried->ai_next;
-
-    close_conn(link);
-    if (next)
-        connect_to(link, next);
-    else
-        fail_io(link, "cannot be reached", rc);
-}
-
-static void on_connected(uv_connect_t *req, int status)
-{
-    struct conn *conn = CONTAINER_OF(req, struct conn, connect);
-    struct redis_link *link = conn->link;
-
-    if (!link)
-        return;
-    if (status == 0)
-        status = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
-    if (status < 0) {
-        try_next(link, status);
-        return;
-    }
-    uv_tcp_nodelay(&conn->tcp, 1);
-    uv_tcp_keepalive(&conn->tcp, 1, 15);
-    link->reader = redisReaderCreate();
-    send_greeting(link);
-}
-
-static void connect_to(struct redis_link *link, struct addrinfo *address)
-{
-    struct conn *conn = xcalloc(1, sizeof(*conn));
-    int rc;
-
-    uv_tcp_init(loop_uv(link->loop), &conn->tcp);
-    conn->link = link;
-    link->conn = conn;
-    link->tried = address;
-    rc = uv_tcp_connect(&conn->connect, &conn->tcp, address->ai_addr, on_connected);
-    if (rc < 0)
-        try_next(link, rc);
-}
-
-static void on_looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
-{
-    struct lookup *lookup = CONTAINER_OF(req, struct lookup, req);
-    struct redis_link *link = lookup->link;
-
-    free(lookup);
-    if (!link) {
-        uv_freeaddrinfo(found);
-        return;
-    }
-    link->lookup = NULL;
-    link->found = found;
-    if (status == 0)
-        connect_to(link, found);
-    else
-        fail_io(link, "has no address", status);
-}
+static const struct redis_conn_events events = {
+    .opened = on_opened,
+    .bytes = on_bytes,
+    .failed = on_failed,
+};
 
 static void try_connect(struct redis_link *link)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    struct lookup *lookup = xcalloc(1, sizeof(*lookup));
-    char port[8];
-    int rc;
-
     link->state = CONNECTING;
     uv_timer_start(&link->timer, on_connect_timeout, CONNECT_MS, 0);
-    snprintf(port, sizeof(port), "%d", link->address->port);
-    lookup->link = link;
-    link->lookup = lookup;
-    rc = uv_getaddrinfo(
-        loop_uv(link->loop), &lookup->req, on_looked_up, link->address->host, port, &hints);
-    if (rc == 0)
-        return;
-    link->lookup = NULL;
-    free(lookup);
-    fail_io(link, "has no address", rc);
+    if (redis_conn_open(link->loop, link->address, &events, link, &link->conn) < 0)
+        fail(link);
 }
 
 struct redis_link *redis_link_new(
@@ -565,14 +404,13 @@ int redis_link_call(struct redis_link *link, size_t count, const struct str *wor
     assert(!link->topics);
     if (link->state != READY && link->failures > 0)
         return down(link);
-    if (link->out.len > QUEUED_MAX)
+    if (link->out.len > QUEUED_MAX || (link->opened && redis_conn_unsent(link->conn) > QUEUED_MAX))
         return err_set(ERR_UNAVAILABLE, "Redis at %s:%d takes commands too slowly",
             link->address->host, link->address->port);
     call = xcalloc(1, sizeof(*call));
     call->fiber = fiber_self();
     add_call(link, call);
-    add_command(link, count, words);
-    if (link->state == READY)
-        flush(link);
+    add_command(&link->out, count, words);
+    flush(link);
     return wait_for(link, call, timeout_ms, ret_reply);
 }
