@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "store/sqlite.h"
 
-/* In pages of 4 KiB. */
-#define PAGES_CHECKPOINT (16 * MIB / 4096)
-#define PAGES_HUGE (256 * MIB / 4096)
+/* In pages of 8 KiB. */
+#define PAGES_CHECKPOINT (16 * MIB / 8192)
+#define PAGES_HUGE (256 * MIB / 8192)
 
 struct sqlite_checkpointer {
     struct sqlite_conn *conn;
