@@ -142,7 +142,7 @@ int keys_list(struct exchange *x)
     struct buf out = BUF_IN(x->arena);
     struct store_page page;
     struct json_writer w;
-    int64_t limit;
+    int64_t limit = 0;
     int rc = query_i64(x, "limit", 1, 1000, 100, &limit);
 
     query.limit = (size_t)limit;

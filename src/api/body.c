@@ -98,7 +98,19 @@ struct str query_str(struct exchange *x, const char *name)
 {
     struct str value;
 
-    return http_query_get(x->arena, x->req->query, name, &value) ? value : STR("");
+    return http_query_get(x->arena, x->req->query, name, &value) ? value : (struct str){NULL, 0};
+}
+
+int query_choice(struct exchange *x, const char *name, const char *const choices[2], int *ret_index)
+{
+    struct str text = query_str(x, name);
+    int index = text.ptr && str_is(text, choices[1]);
+
+    if (text.ptr && !str_is(text, choices[index]))
+        return err_field(
+            ERR_INVALID, name, "%s must be \"%s\" or \"%s\".", name, choices[0], choices[1]);
+    *ret_index = index;
+    return 0;
 }
 
 int query_i64(struct exchange *x, const char *name, int64_t min, int64_t max, int64_t otherwise,
@@ -107,7 +119,7 @@ int query_i64(struct exchange *x, const char *name, int64_t min, int64_t max, in
     struct str text = query_str(x, name);
     int64_t value = otherwise;
 
-    if (!str_empty(text) && (!str_to_i64(text, &value) || value < min || value > max))
+    if (text.ptr && (!str_to_i64(text, &value) || value < min || value > max))
         return err_field(ERR_INVALID, name, "%s must be a whole number from %lld to %lld.", name,
             (long long)min, (long long)max);
     *ret_value = value;
@@ -126,7 +138,7 @@ int query_time(struct exchange *x, const char *name, int64_t otherwise, int64_t 
         *strchr(fixed, ' ') = '+';
         text = str_from(fixed);
     }
-    if (!str_empty(text) && !rfc3339_parse(text, &value, NULL))
+    if (text.ptr && !rfc3339_parse(text, &value, NULL))
         return err_field(ERR_INVALID, name,
             "%s must be a date and time with offset, such as 2026-03-02T15:00:00Z.", name);
     *ret_ms = value;

@@ -95,7 +95,10 @@ MUST_CHECK int body_time(const struct json *body, const char *name, int64_t *ret
 MUST_CHECK int query_i64(struct exchange *x, const char *name, int64_t min, int64_t max,
     int64_t otherwise, int64_t *ret_value);
 MUST_CHECK int query_time(struct exchange *x, const char *name, int64_t otherwise, int64_t *ret_ms);
-struct str query_str(struct exchange *x, const char *name); /* "" if absent */
+struct str query_str(struct exchange *x, const char *name); /* ptr NULL and "" if absent */
+/* 0 or 1: which of the two it is; the first when it is absent. */
+MUST_CHECK int query_choice(
+    struct exchange *x, const char *name, const char *const choices[2], int *ret_index);
 /* The media type stands in Accept. */
 bool accepts(const struct exchange *x, const char *media_type);
 

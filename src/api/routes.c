@@ -96,10 +96,14 @@ static bool method_matches(enum http_method route, enum http_method asked)
 static const struct route *find_route(struct exchange *x, struct str *ret_allow)
 {
     struct buf allow = BUF_IN(x->arena);
+    bool exact = false; /* a path that is named in full is not also an {id} */
 
     for (const struct route *route = api_routes; route->pattern; route++) {
-        if (!path_matches(str_from(route->pattern), x->req->path, x->params))
+        bool open = strchr(route->pattern, '{') != NULL;
+
+        if ((open && exact) || !path_matches(str_from(route->pattern), x->req->path, x->params))
             continue;
+        exact = !open;
         if (method_matches(route->method, x->req->method))
             return route;
         buf_printf(&allow, "%s%s%s", allow.len ? ", " : "", http_method_name(route->method),

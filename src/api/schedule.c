@@ -22,9 +22,14 @@ static void answer_ics(struct exchange *x, const struct calendar_event *events, 
     x->answer.body = buf_str(&out);
 }
 
-static bool wants_ics(struct exchange *x)
+static int wants_ics(struct exchange *x, int *ret_ics)
 {
-    return str_is(query_str(x, "format"), "ics") || accepts(x, "text/calendar");
+    static const char *const formats[] = {"json", "ics"};
+    int rc = query_choice(x, "format", formats, ret_ics);
+
+    if (rc == 0 && !query_str(x, "format").ptr)
+        *ret_ics = accepts(x, "text/calendar");
+    return rc;
 }
 
 int schedule_post(struct exchange *x)
@@ -64,10 +69,12 @@ int schedule_post(struct exchange *x)
 
 int schedule_list(struct exchange *x)
 {
+    static const char *const no_yes[] = {"false", "true"};
     struct calendar_page page;
     struct buf out = BUF_IN(x->arena);
     struct json_writer w;
-    int64_t from, to, limit;
+    int64_t from = 0, to = 0, limit = 0;
+    int cancelled = 0, ics = 0;
     int rc = query_time(x, "from", 0, &from);
 
     if (rc == 0)
@@ -75,12 +82,15 @@ int schedule_list(struct exchange *x)
     if (rc == 0)
         rc = query_i64(x, "limit", 1, 1000, 100, &limit);
     if (rc == 0)
-        rc = calendar_list(x->api->calendar, x->workspace, from, to,
-            str_is(query_str(x, "include_cancelled"), "true"), (size_t)limit,
+        rc = query_choice(x, "include_cancelled", no_yes, &cancelled);
+    if (rc == 0)
+        rc = wants_ics(x, &ics);
+    if (rc == 0)
+        rc = calendar_list(x->api->calendar, x->workspace, from, to, cancelled, (size_t)limit,
             query_str(x, "cursor"), x->arena, &page);
     if (rc < 0)
         return rc;
-    if (wants_ics(x)) {
+    if (ics) {
         answer_ics(x, page.events, page.count);
         return 0;
     }
@@ -100,11 +110,13 @@ int schedule_list(struct exchange *x)
 int schedule_get(struct exchange *x)
 {
     struct calendar_event event;
-    int rc = calendar_get(x->api->calendar, x->workspace, x->params[0], x->arena, &event);
+    int ics = 0, rc = wants_ics(x, &ics);
 
+    if (rc == 0)
+        rc = calendar_get(x->api->calendar, x->workspace, x->params[0], x->arena, &event);
     if (rc < 0)
         return rc;
-    if (wants_ics(x))
+    if (ics)
         answer_ics(x, &event, 1);
     else
         answer_event(x, 200, &event);

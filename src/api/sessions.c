@@ -1,7 +1,6 @@
 /* /api/sessions: list, read, and delete for good. */
 #include "api/exchange.h"
-
-#define PAGE 200
+#include "store/erase.h"
 
 static void write_session(struct json_writer *w, const struct chat_session_row *row)
 {
@@ -34,7 +33,7 @@ int sessions_list(struct exchange *x)
     struct buf out = BUF_IN(x->arena);
     struct store_page page;
     struct json_writer w;
-    int64_t limit;
+    int64_t limit = 0;
     int rc = query_i64(x, "limit", 1, 1000, 50, &limit);
 
     query.limit = (size_t)limit;
@@ -85,6 +84,7 @@ static void write_message(struct json_writer *w, const struct message_row *row)
 
 int sessions_messages(struct exchange *x)
 {
+    static const char *const orders[] = {"asc", "desc"};
     struct store_query query = {.entity = STORE_MESSAGES,
         .workspace_id = x->workspace,
         .index = STORE_CHILDREN,
@@ -94,11 +94,13 @@ int sessions_messages(struct exchange *x)
     struct chat_session_row session;
     struct store_page page;
     struct json_writer w;
-    int64_t limit;
-    int rc = query_i64(x, "limit", 1, 1000, 100, &limit);
+    int64_t limit = 0;
+    int descending = 0, rc = query_i64(x, "limit", 1, 1000, 100, &limit);
 
+    if (rc == 0)
+        rc = query_choice(x, "order", orders, &descending);
     query.limit = (size_t)limit;
-    query.descending = str_is(query_str(x, "order"), "desc");
+    query.descending = descending;
     if (rc == 0)
         rc = find_session(x, &session);
     if (rc == 0)
@@ -118,55 +120,13 @@ int sessions_messages(struct exchange *x)
     return 0;
 }
 
-/* One page of the session's runs with their events and effects. Sets *ret_count. */
-static int delete_runs(struct exchange *x, struct arena *arena, size_t *ret_count)
-{
-    struct store_query query = {.entity = STORE_RUNS,
-        .workspace_id = x->workspace,
-        .index = 0,
-        .value = x->params[0],
-        .limit = PAGE,
-        .cursor = STR("")};
-    struct store_page page;
-    struct store_batch batch;
-    const struct run_row *rows;
-    int rc = store_list(x->store, &query, arena, &page);
-
-    if (rc != 0)
-        return rc;
-    rows = page.rows;
-    store_batch_init(&batch, arena);
-    for (size_t i = 0; i < page.count; i++) {
-        store_delete_all(&batch, STORE_AGENT_ACTIONS, x->workspace, STORE_CHILDREN, rows[i].id);
-        store_delete_all(&batch, STORE_EFFECTS, x->workspace, 0, rows[i].id);
-        store_delete(&batch, STORE_RUNS, &rows[i]);
-    }
-    *ret_count = page.count;
-    return page.count > 0 ? store_commit(x->store, &batch) : 0;
-}
-
-/* The session itself goes last, so that a crash on the way leaves something to delete again. What
- * was booked stays in the calendar: it is other people's too. */
 int sessions_delete(struct exchange *x)
 {
     struct chat_session_row row;
-    struct store_batch batch;
-    struct arena arena;
-    size_t count = PAGE;
     int rc = find_session(x, &row);
 
-    arena_init(&arena);
-    while (rc == 0 && count == PAGE) {
-        arena_reset(&arena);
-        rc = delete_runs(x, &arena, &count);
-    }
-    arena_deinit(&arena);
-    if (rc != 0)
-        return rc;
-    store_batch_init(&batch, x->arena);
-    store_delete_all(&batch, STORE_MESSAGES, x->workspace, STORE_CHILDREN, row.id);
-    store_delete(&batch, STORE_CHAT_SESSIONS, &row);
-    rc = store_commit(x->store, &batch);
+    if (rc == 0)
+        rc = erase_session(x->store, x->workspace, row.id);
     if (rc == 0)
         x->answer.status = 204;
     return rc;

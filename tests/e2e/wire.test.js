@@ -173,3 +173,13 @@ test('SIGTERM lets a running request finish and exits 0', async () => {
   assert.deepEqual(end, { code: 0, signal: null });
   await other.stop();
 });
+
+test('query parameters are checked like bodies', async () => {
+  for (const [path, field] of [['/api/schedule?format=pdf', 'format'], ['/api/schedule?to=', 'to'],
+    ['/api/schedule?limit=0', 'limit'], ['/api/schedule?include_cancelled=perhaps', 'include_cancelled'],
+    ['/api/sessions?cursor=nonsense', 'cursor']])
+    assert.equal(problem(await theo.api('GET', path), 422).field, field);
+  const answer = await theo.api('GET', '/api/schedule/availability');
+  problem(answer, 405);
+  assert.equal(answer.headers.get('allow'), 'POST');
+});
