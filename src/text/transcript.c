@@ -123,9 +123,32 @@ static bool find_colon(struct str line, size_t *ret_at, size_t *ret_after)
     return false;
 }
 
+/* A chat has few parties and many lines: their shapes are looked up among the last ones. */
+struct shapes {
+    struct {
+        struct str party;
+        enum party_shape shape;
+    } recent[8];
+    size_t next;
+};
+
+static enum party_shape shape_of(struct shapes *shapes, struct str party)
+{
+    enum party_shape shape;
+
+    for (size_t i = 0; i < ARRAY_LEN(shapes->recent); i++)
+        if (shapes->recent[i].party.ptr != NULL && str_eq(shapes->recent[i].party, party))
+            return shapes->recent[i].shape;
+    shape = party_shape(party);
+    shapes->recent[shapes->next].party = party;
+    shapes->recent[shapes->next].shape = shape;
+    shapes->next = (shapes->next + 1) % ARRAY_LEN(shapes->recent);
+    return shape;
+}
+
 /* Split `party: text`. No space behind the colon is sure only after a capital ("Ana:hi"), since
  * "key:value" and "host:80" look the same. */
-static bool split_line(struct str line, struct head *head)
+static bool split_line(struct str line, struct shapes *shapes, struct head *head)
 {
     size_t colon, after;
 
@@ -140,12 +163,12 @@ static bool split_line(struct str line, struct head *head)
         if (char_is_digit(next) || !(first >= 'A' && first <= 'Z'))
             head->soft = true;
     }
-    head->shape = party_shape(head->party);
+    head->shape = shape_of(shapes, head->party);
     return head->shape != PARTY_NEVER;
 }
 
 /* Does the line have the form of a message's first line? */
-static bool read_head(struct str line, struct head *ret_head)
+static bool read_head(struct str line, struct shapes *shapes, struct head *ret_head)
 {
     struct head head = {.day = -1, .second = -1};
     struct head plain = head;
@@ -153,11 +176,11 @@ static bool read_head(struct str line, struct head *ret_head)
     if (line.len == 0 || char_is_space(line.ptr[0]))
         return false;
     struct str rest = cut_stamp(line, &head);
-    if (rest.len < line.len && split_line(rest, &head)) {
+    if (rest.len < line.len && split_line(rest, shapes, &head)) {
         *ret_head = head;
         return true;
     }
-    if (!split_line(line, &plain))
+    if (!split_line(line, shapes, &plain))
         return false;
     *ret_head = plain;
     return true;
@@ -248,7 +271,8 @@ static int too_many(void)
 }
 
 /* The first pass. Where no line is sure, the doubtful ones have to do. */
-static int collect_keys(struct arena *arena, struct str text, struct keys *keys)
+static int collect_keys(
+    struct arena *arena, struct str text, struct shapes *shapes, struct keys *keys)
 {
     for (int soft = 0; soft <= 1 && keys->count == 0; soft++) {
         struct lines lines = lines_of(text);
@@ -257,7 +281,7 @@ static int collect_keys(struct arena *arena, struct str text, struct keys *keys)
         size_t strong = 0;
         bool loose = false;
         while (lines_next(&lines, &line)) {
-            if (!read_head(line, &head)) {
+            if (!read_head(line, shapes, &head)) {
                 loose = loose || (line.len > 0 && !char_is_space(line.ptr[0]) && first.ptr != NULL);
                 continue;
             }
@@ -342,14 +366,15 @@ static void continue_message(struct cutter *cutter, struct str line)
     buf_add_str(&cutter->joined, str_slice(line, indent, line.len));
 }
 
-static int cut(struct cutter *cutter, struct str text, const struct keys *keys)
+static int cut(
+    struct cutter *cutter, struct str text, struct shapes *shapes, const struct keys *keys)
 {
     struct lines lines = lines_of(text);
     struct str line;
     struct head head;
 
     while (lines_next(&lines, &line)) {
-        const struct key *key = read_head(line, &head) ? keys_find(keys, head.party) : NULL;
+        const struct key *key = read_head(line, shapes, &head) ? keys_find(keys, head.party) : NULL;
         if (key != NULL && key->accepted) {
             int rc = start_message(cutter, &head);
             if (rc < 0)
@@ -365,6 +390,7 @@ static int cut(struct cutter *cutter, struct str text, const struct keys *keys)
 int transcript_parse(struct arena *arena, struct str text, struct transcript *ret_transcript)
 {
     struct cutter cutter = {.arena = arena, .day = -1, .second = -1};
+    struct shapes shapes = {0};
     struct keys keys = {0};
 
     if (str_starts(text, STR("\xef\xbb\xbf")))
@@ -374,9 +400,9 @@ int transcript_parse(struct arena *arena, struct str text, struct transcript *re
             "the chat is empty; send lines of the form \"Name: message\"");
     if (!utf8_valid(text))
         return err_field(ERR_INVALID, "chat_context", "the chat is not valid UTF-8");
-    int rc = collect_keys(arena, text, &keys);
+    int rc = collect_keys(arena, text, &shapes, &keys);
     if (rc == 0)
-        rc = cut(&cutter, text, &keys);
+        rc = cut(&cutter, text, &shapes, &keys);
     if (rc < 0)
         return rc;
     if (cutter.out.count == 0)
