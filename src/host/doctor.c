@@ -1,4 +1,5 @@
 /* theo doctor: what is wrong with this installation, and what to do about it. */
+#include "cache/cache.h"
 #include "host/boot.h"
 #include "host/commands.h"
 #include "host/listen.h"
@@ -19,6 +20,7 @@ struct finding {
 };
 
 #define FINDINGS_MAX 32
+#define CACHE_TRIES 100
 
 struct doctor {
     struct boot boot;
@@ -173,6 +175,21 @@ static int check_health(struct boot *boot, void *arg)
     return 0;
 }
 
+/* A Redis that is down is no reason not to serve, but the operator meant it to be there. */
+static int check_cache(struct boot *boot, void *arg)
+{
+    struct doctor *doctor = arg;
+    int rc = ERR_TIMEOUT;
+
+    for (int i = 0; i < CACHE_TRIES && rc == ERR_TIMEOUT; i++) /* while it connects */
+        rc = cache_health(boot->cache);
+    if (rc < 0)
+        find(doctor, "cache", FINDING_BROKEN, "%s", err_message());
+    else
+        find(doctor, "cache", FINDING_OK, "%s", cache_name(boot->cache));
+    return 0;
+}
+
 /* Does the model's server answer at all? Its list of models costs nothing. */
 static int check_model(struct boot *boot, void *arg)
 {
@@ -206,6 +223,8 @@ static void check_services(struct doctor *doctor)
 
     if (doctor->opened && boot_on_fiber(boot, check_health, doctor) < 0)
         find(doctor, "store", FINDING_BROKEN, "%s", err_message());
+    if (doctor->opened && boot_on_fiber(boot, check_cache, doctor) < 0)
+        find(doctor, "cache", FINDING_BROKEN, "%s", err_message());
     if (!str_starts(str_from(boot->config.model), STR("openai:")))
         find(doctor, "model", FINDING_OK, "%s", boot->config.model);
     else if (boot_on_fiber(boot, check_model, doctor) < 0)

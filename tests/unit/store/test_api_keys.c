@@ -192,6 +192,59 @@ TEST(revocation_elsewhere_is_noticed_within_a_second)
     tear_down(&f);
 }
 
+TEST(revocation_elsewhere_is_noticed_at_once_when_told)
+{
+    struct api_identity who;
+    struct store_batch batch;
+    struct api_key_row row;
+    struct fixture f;
+
+    REQUIRE(set_up(t, &f));
+    for (int round = 0; round < 2; round++) {
+        EXPECT_OK(api_key_check(f.store, f.env, str_from(f.key), &who));
+        REQUIRE_OK(store_get(f.store, STORE_API_KEYS, STR("w1"), f.row.id, t->arena, &row));
+        row.revoked_at = t->fake->wall_ms;
+        store_batch_init(&batch, t->arena);
+        store_update(&batch, STORE_API_KEYS, &row);
+        REQUIRE_OK(store_commit(f.store, &batch));
+        EXPECT_OK(api_key_check(f.store, f.env, str_from(f.key), &who));
+        api_key_forget(f.store, STR("00000000"));
+        EXPECT_OK(api_key_check(f.store, f.env, str_from(f.key), &who));
+        api_key_forget(f.store, round == 0 ? f.row.id : STR(""));
+        EXPECT_EQ(api_key_check(f.store, f.env, str_from(f.key), &who), ERR_UNAUTHORIZED);
+        row.revoked_at = 0;
+        row.version++;
+        store_batch_init(&batch, t->arena);
+        store_update(&batch, STORE_API_KEYS, &row);
+        REQUIRE_OK(store_commit(f.store, &batch));
+        api_key_forget(f.store, f.row.id);
+    }
+    tear_down(&f);
+}
+
+static void note_change(void *ctx, struct str id)
+{
+    buf_add_str(ctx, id);
+    buf_add_char(ctx, ' ');
+}
+
+TEST(changes_of_keys_are_told)
+{
+    struct buf told = BUF_IN(t->arena);
+    char key[API_KEY_LEN + 1];
+    struct api_key_row row;
+    struct fixture f;
+
+    REQUIRE(set_up(t, &f));
+    api_key_on_change(f.store, note_change, &told);
+    EXPECT_OK(api_key_rotate(f.store, f.env, STR("w1"), f.row.id, 0, t->arena, key, &row));
+    EXPECT_OK(api_key_revoke(f.store, f.env, STR("w1"), row.id));
+    EXPECT_EQ(api_key_revoke(f.store, f.env, STR("w2"), row.id), ERR_NOT_FOUND);
+    EXPECT_STR(
+        buf_str(&told), str_printf(t->arena, "%.*s %.*s ", STR_ARG(f.row.id), STR_ARG(row.id)).ptr);
+    tear_down(&f);
+}
+
 TEST(unknown_ids_are_kept_for_a_second)
 {
     struct fixture f;
