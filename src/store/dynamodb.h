@@ -120,6 +120,7 @@ int ddb_list(struct store_backend *db, const struct store_query *query, int64_t 
 enum ddb_expect {
     EXPECT_ANY,
     EXPECT_ABSENT,
+    EXPECT_THERE,   /* of a BY_ID row: whatever its version, which goes up by one */
     EXPECT_VERSION, /* of a BY_ID row */
     EXPECT_WRITE,   /* of a BY_SEQ row that was read: the name of the write */
     EXPECT_OWNER,   /* of a marker: the row that holds the value */
@@ -155,10 +156,12 @@ struct ddb_plan {
 /* 0, STORE_EXISTS, STORE_MISSING, STORE_CONFLICT with batch->failed, or ERR_*. Yields. */
 MUST_CHECK int ddb_plan_make(struct ddb_plan *plan);
 struct ddb_entry *ddb_plan_add(struct ddb_plan *plan, const struct ddb_key *key, size_t op);
-/* Render entry->action: {"Put":{…}} or {"Delete":{…}}. */
+/* Render every entry->action. */
 void ddb_plan_render(struct ddb_plan *plan);
-/* The members of a Put or Delete, for an operation of its own. */
+/* The members of a Put, Update or Delete, for an operation of its own or in a transaction. */
 struct str ddb_render_one(struct ddb_plan *plan, const struct ddb_entry *entry);
+/* "Put", "Update" or "Delete"; with "Item" behind it the operation of its own. */
+const char *ddb_entry_verb(const struct ddb_entry *entry);
 int ddb_commit(struct store_backend *db, struct store_batch *batch);
 /* 0, STORE_EXISTS, …, or one of these two, which ddb_commit() acts on, or ERR_*. Yields. */
 enum {

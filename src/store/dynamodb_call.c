@@ -205,7 +205,7 @@ static int out_of_attempts(struct store_backend *db, const char *operation, bool
 static bool writes(const char *operation)
 {
     return strcmp(operation, "PutItem") == 0 || strcmp(operation, "DeleteItem") == 0 ||
-           strcmp(operation, "TransactWriteItems") == 0;
+           strcmp(operation, "UpdateItem") == 0 || strcmp(operation, "TransactWriteItems") == 0;
 }
 
 int ddb_call(struct store_backend *db, struct arena *arena, const char *operation, struct str body,

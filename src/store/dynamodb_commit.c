@@ -9,7 +9,7 @@ static int look(struct ddb_plan *plan, const struct ddb_entry *entry, const stru
 {
     int r;
 
-    if (*item || entry->expect != EXPECT_VERSION)
+    if (*item || (entry->expect != EXPECT_VERSION && entry->expect != EXPECT_THERE))
         return 0;
     r = ddb_get_item(plan->db, &entry->key, plan->arena, item);
     return r < 0 ? r : 0;
@@ -28,7 +28,7 @@ int ddb_outcome_of(struct ddb_plan *plan, const struct ddb_entry *entry, const s
         return STORE_EXISTS;
     if (!item)
         return STORE_MISSING;
-    if (ddb_read_n(item, "version") == entry->version)
+    if (entry->expect == EXPECT_THERE || ddb_read_n(item, "version") == entry->version)
         return DDB_AGAIN; /* the version is right: it was the rest that the plan assumed */
     return STORE_CONFLICT;
 }
@@ -46,8 +46,8 @@ static int send_one(struct ddb_plan *plan)
 {
     const struct ddb_entry *entry = &plan->entries[0];
     struct ddb_reply reply;
-    int r = ddb_call(
-        plan->db, plan->arena, entry->remove ? "DeleteItem" : "PutItem", entry->action, &reply);
+    int r = ddb_call(plan->db, plan->arena,
+        str_printf(plan->arena, "%sItem", ddb_entry_verb(entry)).ptr, entry->action, &reply);
     const struct json *item;
 
     if (r != DDB_REFUSED)
@@ -99,8 +99,8 @@ int ddb_send_transaction(struct ddb_plan *plan)
 
     buf_add_cstr(&body, "{\"TransactItems\":[");
     for (size_t i = 0; i < plan->count; i++)
-        buf_printf(&body, "%s{\"%s\":%.*s}", i ? "," : "",
-            plan->entries[i].remove ? "Delete" : "Put", STR_ARG(plan->entries[i].action));
+        buf_printf(&body, "%s{\"%s\":%.*s}", i ? "," : "", ddb_entry_verb(&plan->entries[i]),
+            STR_ARG(plan->entries[i].action));
     buf_printf(&body, "],\"ClientRequestToken\":\"%.*s\"}", STR_ARG(plan->write));
     r = ddb_call(plan->db, plan->arena, "TransactWriteItems", buf_str(&body), &reply);
     if (r != DDB_REFUSED)

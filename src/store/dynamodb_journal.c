@@ -21,10 +21,9 @@ static struct str chunks_pk(struct str write, struct arena *arena)
 static int apply_one(struct store_backend *db, const struct json *action, struct arena *arena)
 {
     const struct json *member = json_first(action);
-    bool is_put = str_is(json_key(member), "Put");
     struct ddb_reply reply;
-    int r =
-        ddb_call(db, arena, is_put ? "PutItem" : "DeleteItem", json_text(arena, member), &reply);
+    int r = ddb_call(db, arena, str_printf(arena, "%.*sItem", STR_ARG(json_key(member))).ptr,
+        json_text(arena, member), &reply);
 
     return r == DDB_REFUSED ? 0 : r;
 }
@@ -152,6 +151,8 @@ static bool holds(const struct ddb_entry *entry, const struct json *item)
         return false;
     if (entry->expect == EXPECT_ABSENT)
         return item == NULL;
+    if (entry->expect == EXPECT_THERE)
+        return item != NULL;
     if (entry->expect == EXPECT_VERSION)
         return item && ddb_read_n(item, "version") == entry->version;
     if (entry->expect == EXPECT_WRITE)
@@ -217,7 +218,7 @@ static void make_chunks(struct ddb_plan *plan, const bool *waits, struct chunks 
             chunk = BUF_IN(plan->arena);
             actions = 0;
         }
-        buf_printf(&chunk, "%c{\"%s\":", actions ? ',' : '[', entry->remove ? "Delete" : "Put");
+        buf_printf(&chunk, "%c{\"%s\":", actions ? ',' : '[', ddb_entry_verb(entry));
         buf_add_str(&chunk, entry->action);
         buf_add_char(&chunk, '}');
         actions++;

@@ -138,6 +138,7 @@ static int read_was(
 static int settle(struct ddb_plan *plan, const struct store_schema *schema, struct ddb_entry *entry)
 {
     int64_t expected = entry->version;
+    bool any = entry->expect == EXPECT_THERE;
     int r = read_was(plan, schema, entry);
 
     if (r < 0)
@@ -147,7 +148,7 @@ static int settle(struct ddb_plan *plan, const struct store_schema *schema, stru
         return 0;
     if (r == STORE_MISSING)
         return r;
-    return entry->version == expected ? 0 : STORE_CONFLICT;
+    return any || entry->version == expected ? 0 : STORE_CONFLICT;
 }
 
 static int check_version(
@@ -203,8 +204,8 @@ static int write_row(struct ddb_plan *plan, const struct store_op *op, size_t nu
     if (entry)
         return write_again(plan, op, number, entry);
     made = (struct ddb_entry){.key = key, .op = number, .schema = schema, .expect = EXPECT_ABSENT};
-    if (op->kind == OP_UPDATE && expected != 0 && !plan->read_first) {
-        made.expect = EXPECT_VERSION;
+    if (op->kind == OP_UPDATE && !plan->read_first) {
+        made.expect = expected != 0 ? EXPECT_VERSION : EXPECT_THERE;
         made.version = expected;
         made.stable = true;
     } else if (op->kind != OP_INSERT) {

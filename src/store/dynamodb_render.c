@@ -54,6 +54,18 @@ static void add_absent(struct condition *c, const char *attribute)
     buf_printf(&c->text, "attribute_not_exists(%s)", begin_term(c, attribute, name));
 }
 
+/* The row is there, and not by this write: a repetition would count the version up once more. */
+static void add_there(struct condition *c, struct str write)
+{
+    char name[8];
+
+    buf_printf(&c->text, "attribute_exists(%s)", begin_term(c, "pk", name));
+    begin_term(c, "write", name);
+    buf_printf(&c->text, "%s <> :%s", name, name + 1);
+    name[0] = ':';
+    ddb_write_s(&c->values_w, name, write);
+}
+
 /* An empty value is an absent attribute. */
 static void add_equals(struct condition *c, const char *attribute, struct str value)
 {
@@ -103,14 +115,61 @@ static void add_stable(struct condition *c, const struct ddb_entry *entry)
     }
 }
 
+/* The row's attributes one by one: only so can the version be counted up unread. What is not in
+ * the item is to be absent. */
+static struct str update_expression(
+    struct condition *c, const struct ddb_plan *plan, const struct ddb_entry *entry)
+{
+    struct buf item = BUF_IN(plan->arena), set = BUF_IN(plan->arena), drop = BUF_IN(plan->arena);
+    const struct store_schema *schema = entry->schema;
+    const struct json *root = NULL;
+    struct json_writer w;
+
+    json_init(&w, &item);
+    write_item(&w, plan, entry);
+    if (json_parse(plan->arena, buf_str(&item), &root) < 0)
+        return STR("");
+    for (const struct json *member = json_first(root); member; member = json_next(member)) {
+        struct str attribute = json_key(member);
+        if (str_is(attribute, "pk") || str_is(attribute, "sk") || str_is(attribute, "version"))
+            continue;
+        buf_printf(&set, "#s%d = :s%d, ", c->count, c->count);
+        json_str_member(&c->names_w, str_printf(plan->arena, "#s%d", c->count).ptr, attribute);
+        json_name_str(&c->values_w, str_printf(plan->arena, ":s%d", c->count++));
+        json_put_node(&c->values_w, member);
+    }
+    for (size_t i = 0; i < schema->column_count; i++) {
+        if (json_get(root, schema->columns[i].name))
+            continue;
+        buf_printf(&drop, "%s#s%d", drop.len ? ", " : " REMOVE ", c->count);
+        json_cstr_member(
+            &c->names_w, str_printf(plan->arena, "#s%d", c->count++).ptr, schema->columns[i].name);
+    }
+    json_cstr_member(&c->names_w, "#v", "version");
+    ddb_write_n(&c->values_w, ":one", 1);
+    return str_printf(
+        plan->arena, "SET %.*s#v = #v + :one%.*s", STR_ARG(buf_str(&set)), STR_ARG(buf_str(&drop)));
+}
+
+const char *ddb_entry_verb(const struct ddb_entry *entry)
+{
+    if (entry->remove)
+        return "Delete";
+    return entry->expect == EXPECT_THERE ? "Update" : "Put";
+}
+
 static void write_condition(
     struct json_writer *w, const struct ddb_plan *plan, const struct ddb_entry *entry)
 {
     struct condition c;
 
     condition_init(&c, plan->arena);
+    if (entry->expect == EXPECT_THERE && !entry->remove)
+        json_str_member(w, "UpdateExpression", update_expression(&c, plan, entry));
     if (entry->expect == EXPECT_ABSENT)
         add_absent(&c, "pk");
+    else if (entry->expect == EXPECT_THERE)
+        add_there(&c, plan->write);
     else if (entry->expect == EXPECT_VERSION)
         add_version(&c, entry->version);
     else if (entry->expect == EXPECT_WRITE)
@@ -140,7 +199,7 @@ struct str ddb_render_one(struct ddb_plan *plan, const struct ddb_entry *entry)
     json_init(&w, &out);
     json_object_begin(&w);
     json_str_member(&w, "TableName", plan->db->table);
-    if (entry->remove) {
+    if (entry->remove || entry->expect == EXPECT_THERE) {
         json_name(&w, "Key");
         ddb_write_key(&w, &entry->key);
     } else {

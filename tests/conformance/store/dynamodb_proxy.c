@@ -7,7 +7,7 @@
 static bool is_write(struct str operation)
 {
     return str_is(operation, "PutItem") || str_is(operation, "DeleteItem") ||
-           str_is(operation, "TransactWriteItems");
+           str_is(operation, "UpdateItem") || str_is(operation, "TransactWriteItems");
 }
 
 static bool is_read(struct str operation)
