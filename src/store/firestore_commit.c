@@ -224,7 +224,9 @@ static int send_plan(struct fs_plan *plan, bool *ret_unsure)
     return r;
 }
 
-/* Did a commit whose answer was lost write what is there now? */
+/* Did a commit whose answer was lost write what is there now? Asked after every refusal, not only
+ * when an attempt is known to have failed: the HTTP client may have sent a request again by itself
+ * when a kept-alive connection broke. */
 static bool is_ours(const struct fs_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
@@ -233,14 +235,14 @@ static bool is_ours(const struct fs_plan *plan)
     return false;
 }
 
-/* One plan and its commit. 0, FS_REFUSED + 100 for "again", an outcome, or ERR_*. */
+/* One plan and its commit: 0, AGAIN, an outcome, or ERR_*. */
 #define AGAIN 100
 static int try_once(struct fs_plan *plan, bool *unsure)
 {
     bool lost = false;
     int r = fs_plan_make(plan);
 
-    if (*unsure && r >= 0 && is_ours(plan))
+    if (plan->careful && r >= 0 && is_ours(plan))
         return 0;
     if (*unsure && r == STORE_CONFLICT)
         return err_set(ERR_TIMEOUT, "Firestore did not say whether it wrote, and the row was "
