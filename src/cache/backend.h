@@ -42,9 +42,10 @@ struct cache_ops {
 extern const struct cache_ops cache_local_ops, cache_redis_ops;
 
 struct cache_backend *cache_local_new(const struct env *env, const struct cache_topics *topics);
-/* 0 or ERR_INVALID; the URL is never repeated in a message. wait_ms: for one answer. */
-MUST_CHECK int cache_redis_new(const char *url, int64_t wait_ms, const struct cache_topics *topics,
-    struct cache_backend **ret_backend);
+/* 0 or ERR_INVALID; the URL is never repeated in a message. ca_file: whom
+ * rediss:// trusts, empty for the system's. wait_ms: for one answer. */
+MUST_CHECK int cache_redis_new(const char *url, const char *ca_file, int64_t wait_ms,
+    const struct cache_topics *topics, struct cache_backend **ret_backend);
 
 /* The state of a key under the generic cell rate algorithm is the time when all of it is free
  * again; room is what is left of the window after this one (negative: refused), both in

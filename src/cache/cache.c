@@ -26,7 +26,8 @@ int cache_open(const struct config *config, const struct env *env, struct sealer
         cache->backend = cache_local_new(env, &cache->topics);
     } else {
         cache->ops = &cache_redis_ops;
-        rc = cache_redis_new(config->redis_url, CACHE_WAIT_MS, &cache->topics, &cache->backend);
+        rc = cache_redis_new(
+            config->redis_url, config->tls_ca_file, CACHE_WAIT_MS, &cache->topics, &cache->backend);
     }
     if (rc < 0) {
         free(cache);

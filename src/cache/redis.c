@@ -1,5 +1,6 @@
 /* The cache in Redis: one connection for each loop, one more in the process that listens. */
 #include "cache/redis_link.h"
+#include "cache/redis_tls.h"
 
 #include <stdatomic.h>
 
@@ -32,8 +33,8 @@ struct lane {
     struct redis_link *listens; /* NULL: another loop does */
 };
 
-int cache_redis_new(const char *url, int64_t wait_ms, const struct cache_topics *topics,
-    struct cache_backend **ret_backend)
+int cache_redis_new(const char *url, const char *ca_file, int64_t wait_ms,
+    const struct cache_topics *topics, struct cache_backend **ret_backend)
 {
     struct redis_address address;
     struct cache_backend *redis;
@@ -41,6 +42,12 @@ int cache_redis_new(const char *url, int64_t wait_ms, const struct cache_topics 
 
     if (rc < 0)
         return rc;
+    if (address.tls)
+        rc = redis_tls_context_new(ca_file, &address.tls_context);
+    if (rc < 0) {
+        redis_address_deinit(&address);
+        return rc;
+    }
     redis = xcalloc(1, sizeof(*redis));
     redis->wait_ms = wait_ms;
     redis->topics = topics;
@@ -51,6 +58,7 @@ int cache_redis_new(const char *url, int64_t wait_ms, const struct cache_topics 
 
 static void redis_close(struct cache_backend *redis)
 {
+    redis_tls_context_free(redis->address.tls_context);
     redis_address_deinit(&redis->address);
     free(redis);
 }

@@ -1,6 +1,7 @@
 #include "cache/redis_conn.h"
 
 #include "base/buf.h"
+#include "cache/redis_tls.h"
 
 #define READ_BYTES (16 * KIB)
 #define KEEPALIVE_S 15
@@ -29,8 +30,9 @@ struct redis_conn {
     bool looking, closed; /* closed while looking: freed when the look-up ends */
     struct addrinfo *found, *tried;
     struct socket *socket;
-    struct buf out; /* waits for the write under way */
-    bool writing;
+    struct redis_tls *tls; /* NULL: plain */
+    struct buf out;        /* waits for the write under way */
+    bool writing, heard;
 };
 
 static int set_cause(const struct redis_conn *conn, const char *what, int rc)
@@ -67,19 +69,47 @@ static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *ret_buf)
     *ret_buf = uv_buf_init(socket->bytes, sizeof(socket->bytes));
 }
 
+static void flush(struct redis_conn *conn);
+
+/* An event may free conn, so what it is told stands in a buffer of ours. */
+static void on_sealed_bytes(struct redis_conn *conn, struct str bytes)
+{
+    bool was_ready = redis_tls_ready(conn->tls);
+    struct buf plain = BUF_HEAP;
+    int rc = redis_tls_receive(conn->tls, bytes, &plain, &conn->out);
+
+    flush(conn);
+    if (rc == 0 && !was_ready && redis_tls_ready(conn->tls))
+        conn->events->opened(conn->ctx);
+    if (rc < 0)
+        conn->events->failed(conn->ctx);
+    else if (plain.len > 0)
+        conn->events->bytes(conn->ctx, plain.ptr, plain.len);
+    buf_deinit(&plain);
+}
+
+static void on_bytes(struct redis_conn *conn, struct str bytes)
+{
+    conn->heard = true;
+    if (conn->tls)
+        on_sealed_bytes(conn, bytes);
+    else
+        conn->events->bytes(conn->ctx, bytes.ptr, bytes.len);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct redis_conn *conn = CONTAINER_OF(stream, struct socket, tcp)->conn;
 
     if (!conn || count == 0)
         return;
-    if (count < 0)
+    if (count < 0 && !conn->heard && !conn->tls)
+        fail(conn, "closed the connection at once; if it wants TLS, use rediss://", (int)count);
+    else if (count < 0)
         fail(conn, "closed the connection", (int)count);
     else
-        conn->events->bytes(conn->ctx, buf->base, (size_t)count);
+        on_bytes(conn, (struct str){buf->base, (size_t)count});
 }
-
-static void flush(struct redis_conn *conn);
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -118,7 +148,10 @@ static void flush(struct redis_conn *conn)
 
 void redis_conn_send(struct redis_conn *conn, struct str bytes)
 {
-    buf_add_str(&conn->out, bytes);
+    if (!conn->tls)
+        buf_add_str(&conn->out, bytes);
+    else if (redis_tls_send(conn->tls, bytes, &conn->out) < 0)
+        return; /* the session is dead; reading it says so next */
     flush(conn);
 }
 
@@ -155,7 +188,13 @@ static void on_connected(uv_connect_t *req, int status)
     }
     uv_tcp_nodelay(&socket->tcp, 1);
     uv_tcp_keepalive(&socket->tcp, 1, KEEPALIVE_S);
-    conn->events->opened(conn->ctx);
+    if (!conn->address->tls_context)
+        conn->events->opened(conn->ctx);
+    else if (redis_tls_new(
+                 conn->address->tls_context, conn->address->host, &conn->out, &conn->tls) == 0)
+        flush(conn);
+    else
+        conn->events->failed(conn->ctx);
 }
 
 static void try_address(struct redis_conn *conn, struct addrinfo *address)
@@ -175,6 +214,7 @@ static void try_address(struct redis_conn *conn, struct addrinfo *address)
 static void free_conn(struct redis_conn *conn)
 {
     uv_freeaddrinfo(conn->found);
+    redis_tls_free(conn->tls);
     buf_deinit(&conn->out);
     free(conn);
 }

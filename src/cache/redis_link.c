@@ -120,9 +120,9 @@ static void on_connect_timeout(uv_timer_t *timer)
     struct redis_link *link = timer->data;
 
     err_set(ERR_UNAVAILABLE,
-        "Redis at %s:%d does not answer within %d ms: is it reachable from here, and is redis.url "
-        "right?",
-        link->address->host, link->address->port, CONNECT_MS);
+        "Redis at %s:%d does not answer within %d ms: is it reachable from here, and %s?",
+        link->address->host, link->address->port, CONNECT_MS,
+        link->address->tls ? "does it speak TLS on that port" : "is redis.url right");
     fail(link);
 }
 

@@ -135,14 +135,10 @@ int redis_url_parse(const char *url, struct redis_address *ret_address)
     struct str text = str_from(url);
     int rc;
 
-    if (str_starts_nocase(text, STR("rediss://")))
-        return err_field(ERR_INVALID, "redis.url",
-            "rediss:// needs TLS, which this build does not speak to Redis: run a TLS proxy beside "
-            "Theo (stunnel with client = yes) and set redis.url to it, e.g. "
-            "redis://127.0.0.1:6379");
-    if (!str_starts_nocase(text, STR("redis://")))
-        return wrong("does not begin with redis://");
-    rc = take_parts(str_slice(text, 8, text.len), &address);
+    address.tls = str_starts_nocase(text, STR("rediss://"));
+    if (!address.tls && !str_starts_nocase(text, STR("redis://")))
+        return wrong("does not begin with redis:// (or rediss:// for TLS)");
+    rc = take_parts(str_slice(text, address.tls ? 9 : 8, text.len), &address);
     if (rc < 0) {
         redis_address_deinit(&address);
         return rc;

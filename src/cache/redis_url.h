@@ -1,4 +1,5 @@
-/* redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE], the form of the IANA registration "redis".
+/* redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], the form of the IANA registration "redis"; and
+ * "rediss", which is the same over TLS.
  *
  * Percent escapes count in user and password. "redis://:PASSWORD@HOST" names no user, which is
  * Redis's default one. Nothing here yields. Messages never repeat the URL: it may hold a password.
@@ -15,6 +16,8 @@ struct redis_address {
     int port;
     char *user, *password; /* NULL: not given */
     int database;
+    bool tls;                              /* rediss:// */
+    struct redis_tls_context *tls_context; /* with tls: made and freed by the cache */
 };
 
 /* 0, or ERR_INVALID with field "redis.url". */

@@ -19,7 +19,7 @@ static struct cache_backend *open_waiting(struct test *t, int port, const char *
     struct cache_backend *redis = NULL;
     const char *url = str_printf(t->arena, "redis://%s127.0.0.1:%d%s", user_at, port, path).ptr;
 
-    if (!EXPECT_OK(cache_redis_new(url, wait_ms, topics, &redis)))
+    if (!EXPECT_OK(cache_redis_new(url, "", wait_ms, topics, &redis)))
         abort();
     return redis;
 }
@@ -450,5 +450,70 @@ TEST(redis_user_with_few_rights)
     EXPECT_EQ(ops->get(redis, STR("other"), t->arena, &value), ERR_UNAVAILABLE);
     EXPECT(strstr(err_message(), "+publish"));
     close_redis(redis);
+    redis_server_kill(&server);
+}
+
+/* A certificate for 127.0.0.1 that is its own authority. */
+static bool make_certificate(struct test *t, const char *dir)
+{
+    const char *command = str_printf(t->arena,
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "
+        "/CN=redis "
+        "-addext subjectAltName=IP:127.0.0.1 -keyout %s/key.pem -out %s/cert.pem 2>/dev/null",
+        dir, dir)
+                              .ptr;
+
+    return system(command) == 0;
+}
+
+static struct cache_backend *open_tls(
+    struct test *t, int port, const char *host, const char *ca_file)
+{
+    static const struct cache_topics none = {0};
+    struct cache_backend *redis = NULL;
+    const char *url = str_printf(t->arena, "rediss://:right@%s:%d", host, port).ptr;
+
+    if (!EXPECT_OK(cache_redis_new(url, ca_file, PATIENT_MS, &none, &redis)))
+        abort();
+    return redis;
+}
+
+TEST(redis_over_tls)
+{
+    const char *dir = test_dir(t), *cert = str_printf(t->arena, "%s/cert.pem", dir).ptr;
+    struct redis_server plain = {.options = {"--requirepass", "right"}};
+    struct redis_server server = {.port = redis_free_port()};
+    const char *options[] = {"--requirepass", "right", "--port", "0", "--tls-port",
+        str_printf(t->arena, "%d", server.port).ptr, "--tls-cert-file", cert, "--tls-key-file",
+        str_printf(t->arena, "%s/key.pem", dir).ptr, "--tls-auth-clients", "no"};
+    char *big = xmalloc(MIB);
+    struct cache_backend *redis;
+    struct cache_topics none = {0};
+    struct str value;
+
+    NEEDS_REDIS();
+    memset(big, 'x', MIB);
+    memcpy(server.options, options, sizeof(options));
+    if (!make_certificate(t, dir))
+        SKIP("openssl (the command) is not installed");
+    REQUIRE(redis_server_start(&plain, t));
+    if (!redis_server_start(&server, t))
+        SKIP("this redis-server was built without TLS");
+    redis = open_tls(t, server.port, "127.0.0.1", cert);
+    EXPECT_OK(ops->set(redis, KEY, (struct str){big, MIB}, 60000));
+    REQUIRE_OK(ops->get(redis, KEY, t->arena, &value));
+    EXPECT(value.len == MIB && memcmp(value.ptr, big, MIB) == 0);
+    redis_server_kill(&server);
+    REQUIRE(becomes(redis, false));
+    REQUIRE(redis_server_start(&server, t));
+    EXPECT(becomes(redis, true));
+    close_redis(redis);
+    EXPECT(refused_with(open_tls(t, server.port, "127.0.0.1", ""), "tls.ca-file"));
+    EXPECT(refused_with(open_tls(t, server.port, "localhost", cert), "name the host"));
+    EXPECT(refused_with(open_tls(t, plain.port, "127.0.0.1", cert), "speak TLS"));
+    EXPECT(refused_with(open_redis(t, server.port, ":right@", "", &none), "rediss://"));
+    EXPECT_EQ(cache_redis_new("rediss://h", "/nonexistent.pem", 50, &none, &redis), ERR_INVALID);
+    free(big);
+    redis_server_kill(&plain);
     redis_server_kill(&server);
 }

@@ -30,6 +30,11 @@ TEST(redis_url_defaults)
     EXPECT_EQ(a.port, 6380);
     EXPECT(!a.user);
     EXPECT_CSTR(a.password, "secret");
+    EXPECT(!a.tls);
+    redis_address_deinit(&a);
+    REQUIRE_OK(redis_url_parse("rediss://cache.example.com", &a));
+    EXPECT(a.tls);
+    EXPECT_CSTR(a.host, "cache.example.com");
     redis_address_deinit(&a);
 }
 
@@ -70,7 +75,7 @@ TEST(redis_url_wrong_ones_say_why_and_keep_the_password)
         {"redis://:hunter2@[::1]6379", "other than a port"},
         {"redis://:hunter2@h?db=1", "character that no host has"},
         {"redis://:hunter2@h i", "character that no host has"},
-        {"rediss://:hunter2@h", "TLS"},
+        {"rediss://:hunter2@", "names no host"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
