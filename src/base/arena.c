@@ -143,6 +143,14 @@ static inline size_t aligned(size_t size)
     return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
+/* Half of what is in use: doubling left a third of it empty at the end, for each run in flight. */
+static size_t next_chunk(size_t used)
+{
+    size_t half = (used / 2 + FIRST_CHUNK - 1) / FIRST_CHUNK * FIRST_CHUNK;
+
+    return MIN(MAX(half, (size_t)FIRST_CHUNK), (size_t)LAST_CHUNK);
+}
+
 /* The rest of the newest chunk is given up, except when the new piece is so large that it gets a
  * chunk of its own: that one is put behind the newest. */
 static __attribute__((noinline)) void *alloc_slow(struct arena *arena, size_t size)
@@ -160,7 +168,7 @@ static __attribute__((noinline)) void *alloc_slow(struct arena *arena, size_t si
         return own->data;
     }
     if (arena->chunks)
-        total = MIN(2 * (arena->chunks->size + sizeof(struct arena_chunk)), (size_t)LAST_CHUNK);
+        total = next_chunk(arena->used);
     if (aligned(size) > total - sizeof(struct arena_chunk))
         total = aligned(size) + sizeof(struct arena_chunk);
 
