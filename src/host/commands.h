@@ -8,5 +8,11 @@ int schedule_command(int argc, char **argv);
 int keys_command(int argc, char **argv);
 int config_command(int argc, char **argv);
 int doctor_command(int argc, char **argv);
+int migrate_command(int argc, char **argv);
+int backup_command(int argc, char **argv);
+int restore_command(int argc, char **argv);
+int export_command(int argc, char **argv);
+int erase_command(int argc, char **argv);
+int retention_command(int argc, char **argv);
 
 #endif

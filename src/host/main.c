@@ -48,6 +48,31 @@ const struct command commands[] = {
         "Checks the data folder, the keys, the store, the model, the time zone database, TLS and\n"
         "limits. Exits 1 when something is broken.",
         doctor_command},
+    {"migrate", "Make or extend the store's tables", "migrate [--dry-run] [--json]",
+        "Every start does the same; this does it apart, before many instances start. --dry-run\n"
+        "says what would be done.",
+        migrate_command},
+    {"backup", "Write the whole store to a file", "backup FILE [--json]",
+        "Works beside a running server. The file is checksummed; sealed values stay sealed, so it\n"
+        "is of use only with the master key, which is not in it: keep that apart.",
+        backup_command},
+    {"restore", "Fill the store from a backup", "restore FILE [--force] [--json]",
+        "The file is checked wholly before anything is written. The backup may come from another\n"
+        "kind of store. --force replaces what a store holds.",
+        restore_command},
+    {"export", "Print what a person wrote, as JSON lines", "export --person NAME [--workspace ID]",
+        "NAME is the author's, as the chats show it.", export_command},
+    {"erase", "Erase what a person wrote", "erase --person NAME --yes [--workspace ID] [--json]",
+        "The messages become blanks. Theo's answers in these chats and the runs behind them go "
+        "too,\n"
+        "because they may quote; what others wrote stays, and so do booked events.",
+        erase_command},
+    {"retention", "Show or set how long chats are kept",
+        "retention [--days N] [--workspace ID] [--json]",
+        "Chats that were not used for N days are erased, and older messages of the others. 0 "
+        "keeps\n"
+        "them for ever. A running server applies the rule every ten minutes.",
+        retention_command},
     {"version", "Print the version", "version", "", version_command},
     {"help", "Explain a command", "help [COMMAND]", "", help_command},
     {"eval", NULL, "eval NAME FILE...", "Used by script/eval.", eval_command},

@@ -5,6 +5,7 @@
 #include "host/commands.h"
 #include "host/first_start.h"
 #include "host/listen.h"
+#include "store/retention.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +63,18 @@ static void report(struct lane *lane, int rc)
     pthread_mutex_unlock(&server->mutex);
 }
 
+static void apply_retention(struct boot *boot)
+{
+    struct erase_stats stats;
+    int64_t expired;
+
+    if (retention_apply(boot->store, env_wall_ms(boot->env), &stats, &expired) < 0)
+        log_warn("retention.failed", LOG_ERR);
+    else if (stats.sessions + stats.messages + stats.runs > 0)
+        log_info("retention.applied", LOG_I64("sessions", stats.sessions),
+            LOG_I64("messages", stats.messages), LOG_I64("runs", stats.runs));
+}
+
 static void keep_clean(void *arg)
 {
     struct lane *lane = arg;
@@ -71,6 +84,7 @@ static void keep_clean(void *arg)
     while (fiber_sleep(PURGE_MS) == 0) {
         if (api_purge(api, BOOT_WORKSPACE, &count) < 0)
             log_warn("idempotency.purge", LOG_ERR);
+        apply_retention(&lane->server->boot);
     }
 }
 

@@ -102,11 +102,16 @@ struct store_ops {
     /* Hand every row of every entity to visitor, as at one moment, workspaces first. Without it the
      * front walks the lists (store/scan.c), which is no one moment. */
     int (*scan)(struct store_backend *backend, const struct store_visitor *visitor);
+    /* What open would make or change, a line each, changing nothing; nothing when all is there.
+     * Blocks; outside fibers. */
+    int (*plan)(
+        const struct config *config, const char *url, const struct env *env, struct buf *out);
 };
 
 /* The back ends that are part of this room. */
 extern const struct store_ops store_sqlite, store_memory;
 extern const struct store_ops store_dynamodb;
+extern const struct store_ops store_postgres;
 extern const struct store_ops store_firestore;
 
 /* The decorator: ops that log each call at level debug and fire the named faults "store.get",

@@ -34,7 +34,6 @@ static int erase_runs_page(struct store *store, struct str workspace_id, struct 
 
         store_delete_all(&batch, STORE_AGENT_ACTIONS, workspace_id, STORE_CHILDREN, run->id);
         store_delete_all(&batch, STORE_EFFECTS, workspace_id, 0, run->id);
-        store_delete_all(&batch, STORE_IDEMPOTENCY, workspace_id, 1, run->id);
         store_delete(&batch, STORE_RUNS, run);
     }
     if (r == 0)

@@ -12,9 +12,10 @@ struct erase_stats {
     int64_t sessions, messages, runs;
 };
 
-/* A chat with all that hangs on it: messages, runs with their events and effects, kept answers of
- * idempotency keys, approvals, schedules, and what waits to be delivered or worked on. A chat that
- * is not there is 0. */
+/* A chat with all that hangs on it: messages, runs with their events and effects, approvals,
+ * schedules, and what waits to be delivered or worked on. Idempotency keys stay until they expire,
+ * without any text: a repeated request learns that its run was deleted. A chat that is not there is
+ * 0. */
 MUST_CHECK int erase_session(struct store *store, struct str workspace_id, struct str session_id);
 /* Of a chat: the runs made and the messages stored before that time (UTC ms). */
 MUST_CHECK int erase_before(struct store *store, struct str workspace_id, struct str session_id,

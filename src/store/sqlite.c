@@ -218,6 +218,19 @@ static int sqlite_scan(struct store_backend *sqlite, const struct store_visitor 
     return sqlite_read_all(sqlite->path, visitor);
 }
 
+static int sqlite_plan_at(
+    const struct config *config, const char *url, const struct env *env, struct buf *out)
+{
+    struct buf path = BUF_HEAP;
+    int r;
+
+    (void)url, (void)env;
+    buf_printf(&path, "%s/theo.db", config->data_dir);
+    r = sqlite_plan(path.ptr, out);
+    buf_deinit(&path);
+    return r;
+}
+
 const struct store_ops store_sqlite = {
     .name = "sqlite",
     .open = sqlite_open,
@@ -231,4 +244,5 @@ const struct store_ops store_sqlite = {
     .meta_set = sqlite_meta_set,
     .stats = sqlite_stats,
     .scan = sqlite_scan,
+    .plan = sqlite_plan_at,
 };

@@ -120,4 +120,7 @@ MUST_CHECK int sqlite_read_meta(
 /* Every row, in one read transaction on a connection of its own; sqlite_scan.c. Yields. */
 MUST_CHECK int sqlite_read_all(const char *path, const struct store_visitor *visitor);
 
+/* What sqlite_migrate() would do to the file at path, a line each; sqlite_plan.c. */
+MUST_CHECK int sqlite_plan(const char *path, struct buf *out);
+
 #endif

@@ -35,6 +35,24 @@ int front_end(int64_t deadline_ms, int r)
     return r;
 }
 
+/* A key that nothing is sealed under yet may change: the key of a backup comes so. Back ends with a
+ * scan work on this machine and can be asked outside fibers. */
+static bool is_empty(struct store *store)
+{
+    struct store_query query = {.entity = STORE_WORKSPACES, .index = STORE_ALL, .limit = 1};
+    struct store_page page = {0};
+    struct arena arena;
+    bool empty;
+
+    if (!store->ops->scan)
+        return false;
+    arena_init(&arena);
+    empty =
+        store->ops->list(store->backend, &query, 0, STR(""), &arena, &page) == 0 && page.count == 0;
+    arena_deinit(&arena);
+    return empty;
+}
+
 /* The store remembers which master key sealed it: opening it with another would fail only at the
  * first sealed value, and new rows would then be lost to the right key. */
 static int check_master_key(struct store *store)
@@ -48,6 +66,8 @@ static int check_master_key(struct store *store)
     arena_init(&arena);
     r = store->ops->meta_get(store->backend, "master_key_id", &arena, &stored);
     if (r == 0 && str_empty(stored))
+        r = store->ops->meta_set(store->backend, "master_key_id", str_from(id));
+    else if (r == 0 && !str_is(stored, id) && is_empty(store))
         r = store->ops->meta_set(store->backend, "master_key_id", str_from(id));
     else if (r == 0 && !str_is(stored, id))
         r = err_set(ERR_CORRUPT,
@@ -96,19 +116,48 @@ int store_open_with(const struct store_ops *ops, const struct config *config, co
     return 0;
 }
 
-int store_open(const struct config *config, const struct env *env, struct sealer *sealer,
-    struct store **ret_store)
+/* The back end that the setting names, and the setting as it wants it. */
+static int find_ops(
+    const struct config *config, const struct store_ops **ret_ops, const char **ret_bare)
 {
-    const char *url = config->store, *bare = url;
+    const char *bare = config->store;
     size_t len;
 
     (void)take_prefix(&bare, "trace:");
     len = strcspn(bare, ":");
     for (const struct store_ops *const *ops = registry; ops && *ops; ops++)
-        if (strlen((*ops)->name) == len && strncmp((*ops)->name, bare, len) == 0)
-            return store_open_with(*ops, config, url, env, sealer, ret_store);
+        if (strlen((*ops)->name) == len && strncmp((*ops)->name, bare, len) == 0) {
+            *ret_ops = *ops;
+            *ret_bare = bare;
+            return 0;
+        }
     return err_field(
         ERR_INVALID, "store", "There is no store \"%.*s\": use sqlite or memory.", (int)len, bare);
+}
+
+int store_open(const struct config *config, const struct env *env, struct sealer *sealer,
+    struct store **ret_store)
+{
+    const struct store_ops *ops;
+    const char *bare;
+    int r = find_ops(config, &ops, &bare);
+
+    return r < 0 ? r : store_open_with(ops, config, config->store, env, sealer, ret_store);
+}
+
+int store_plan(const struct config *config, const struct env *env, struct buf *out)
+{
+    const struct store_ops *ops;
+    const char *bare;
+    int r = find_ops(config, &ops, &bare);
+
+    if (r < 0)
+        return r;
+    if (!ops->plan)
+        return err_set(ERR_DENIED,
+            "A store \"%s\" cannot say beforehand what it would change: run theo migrate.",
+            ops->name);
+    return ops->plan(config, bare, env, out);
 }
 
 void store_close(struct store *store)

@@ -18,6 +18,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include "base/buf.h"
 #include "base/config.h"
 #include "base/env.h"
 #include "base/err.h"
@@ -96,6 +97,9 @@ enum {
  * say what to do; a store sealed under another master key is ERR_CORRUPT naming both key ids. */
 MUST_CHECK int store_open(const struct config *config, const struct env *env, struct sealer *sealer,
     struct store **ret_store);
+/* What store_open() would make or change, a line each in out, changing nothing: nothing when the
+ * tables are as they should be. ERR_DENIED when this kind of store cannot say. Outside fibers. */
+MUST_CHECK int store_plan(const struct config *config, const struct env *env, struct buf *out);
 /* Waits for what was submitted. Outside fibers, after all loops stopped using it. */
 void store_close(struct store *store);
 const char *store_name(const struct store *store);
