@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 
-enum { READ_SIZE = 8 * KIB };
+enum { READ_SIZE = 4 * KIB };
 
 static int64_t after(const struct http_connection *conn, int64_t ms)
 {
