@@ -16,6 +16,7 @@
 #define FS_COMMIT_TRIES 40         /* of a batch that meets others */
 #define FS_WRITES_MAX 500          /* of one of the commits that a large delete_all is done in */
 #define FS_BYTES_MAX (9 * MIB)     /* of one request; the service takes 10 MiB */
+#define FS_BYTES_GOOD (4 * MIB)    /* beyond it, parts go ahead in requests of their own */
 #define FS_INLINE_MAX (768 * KIB)  /* of one document; the service takes 1 MiB */
 #define FS_INLINE_SMALL (32 * KIB) /* the same, in a batch that would be too large otherwise */
 #define FS_PART (768 * KIB)        /* of a value that was split off */

@@ -127,7 +127,7 @@ static struct fs_split *split_rows(struct fs_plan *plan, bool *ret_ahead)
         if (entry->schema && entry->touched && entry->is)
             total += fs_row_bytes(entry->schema, entry->row) * 3 / 2;
     }
-    *ret_ahead = total > FS_BYTES_MAX - MIB;
+    *ret_ahead = total > FS_BYTES_GOOD;
     limit = *ret_ahead ? FS_INLINE_SMALL : FS_INLINE_MAX;
     for (size_t i = 0; i < plan->count; i++) {
         const struct fs_entry *entry = plan->entries[i];
@@ -151,7 +151,7 @@ static int send_parts(struct fs_plan *plan, const struct fs_split *splits)
     request_begin(&request, plan->arena);
     for (size_t i = 0; r == 0 && i < plan->count; i++) {
         for (int64_t part = 0; r == 0 && part < splits[i].parts; part++) {
-            if (request.body.len > FS_BYTES_MAX - 3 * MIB) {
+            if (request.body.len > FS_BYTES_GOOD / 2) {
                 r = request_send(plan, &request, &unsure);
                 request_begin(&request, plan->arena);
             }
