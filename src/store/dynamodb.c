@@ -106,12 +106,18 @@ static int dynamodb_open(const struct config *config, const char *url, const str
 /* A read of one small item; it also finishes what another process left half-written. */
 static int dynamodb_health(struct store_backend *db)
 {
+    struct store_backend probe = {.env = db->env,
+        .region = db->region,
+        .table = db->table,
+        .url = db->url,
+        .host = db->host,
+        .attempts = DDB_ATTEMPTS_AT_OPEN}; /* who asks does not wait for ten */
     struct arena arena;
     struct str schema;
     int r;
 
     arena_init(&arena);
-    r = ddb_meta_get(db, "schema", &arena, &schema);
+    r = ddb_meta_get(&probe, "schema", &arena, &schema);
     arena_deinit(&arena);
     return r < 0 ? r : ddb_journal_recover(db, MINUTE_MS);
 }
