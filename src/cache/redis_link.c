@@ -351,15 +351,15 @@ static int down(const struct redis_link *link)
 
 /* The wait for call is over without an answer. A loop that was busy itself may find the answer
  * waiting in the socket, so it looks once more before it blames Redis. */
-static int give_up(struct redis_link *link, struct call *call, int rc)
+static int give_up(struct redis_link *link, struct call *call, int64_t deadline, int rc)
 {
     if (rc == ERR_TIMEOUT)
         (void)fiber_yield();
     if (call->done)
         return 0;
     call->fiber = NULL; /* freed with its answer */
-    if (rc != ERR_TIMEOUT)
-        return rc;
+    if (rc != ERR_TIMEOUT || loop_now_ms(link->loop) < deadline)
+        return rc; /* it was the fiber's own end */
     err_set(ERR_TIMEOUT, "Redis at %s:%d does not answer in time", link->address->host,
         link->address->port);
     if (link->state == READY && ++link->timeouts >= TIMEOUTS_MAX) {
@@ -379,7 +379,7 @@ static int wait_for(
     while (!call->done && rc == 0)
         rc = fiber_park(deadline);
     if (!call->done) {
-        rc = give_up(link, call, rc);
+        rc = give_up(link, call, deadline, rc);
         if (rc < 0)
             return rc;
     }
