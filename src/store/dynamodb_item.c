@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#define TTL_OLDEST_MS (50 * 365 * DAY_MS) /* the end of 2019 */
+
 struct str ddb_number_sk(int64_t number, struct arena *arena)
 {
     return str_printf(arena, "%016llx", (unsigned long long)((uint64_t)number ^ (uint64_t)1 << 63));
@@ -224,7 +226,8 @@ static void write_ttl(struct json_writer *w, const struct store_schema *schema, 
 {
     const struct idempotency_row *kept = row;
 
-    if (schema->entity == STORE_IDEMPOTENCY && kept->expires_at > 0)
+    /* AWS leaves alone what is more than five years past; DynamoDB Local would delete it. */
+    if (schema->entity == STORE_IDEMPOTENCY && kept->expires_at > TTL_OLDEST_MS)
         ddb_write_n(w, "ttl", kept->expires_at / 1000 + 1);
 }
 
