@@ -119,7 +119,7 @@ static int refuse_newer(struct sqlite_conn *conn, int64_t version)
 /* One transaction: another process that starts at the same time waits, then finds it done.
  *
  * In pages of 4 KiB a row of more than 1,000 bytes spills into a page of its own, which each run
- * did twice; in 8 KiB nearly all rows fit (a quarter fewer writes). An older database keeps its
+ * did twice; in 8 KiB nearly all rows fit (a third fewer writes). An older database keeps its
  * size. */
 static int create_or_extend(struct sqlite_conn *conn)
 {
