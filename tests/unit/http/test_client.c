@@ -3,6 +3,7 @@
 #include "http/stub.h"
 #include "test.h"
 
+#include <arpa/inet.h>
 #include <unistd.h>
 
 #define OK(body_len, body) "HTTP/1.1 200 OK\r\nContent-Length: " #body_len "\r\n\r\n" body
@@ -209,6 +210,41 @@ TEST(client_cancel_ends_the_transfer_at_once)
     while (stub_hung_up(stub) == 0)
         REQUIRE_OK(fiber_sleep(1));
     stub_stop(stub, t->arena);
+}
+
+/* A port whose queue is full: whoever connects to it waits. */
+static int full_port(int fds[4], int *ret_port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr *address = (struct sockaddr *)(void *)&at;
+    socklen_t len = sizeof(at);
+
+    fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fds[0], address, len) != 0 || listen(fds[0], 0) != 0 ||
+        getsockname(fds[0], address, &len) != 0)
+        return -1;
+    for (int i = 1; i < 4; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)!connect(fds[i], address, len);
+    }
+    *ret_port = ntohs(at.sin_port);
+    return 0;
+}
+
+/* libcurl 7.88 closes such a socket without its callback: the loop must not go on to watch it. */
+TEST(client_cancel_while_connecting)
+{
+    int fds[4], port = 0;
+    REQUIRE(full_port(fds, &port) == 0);
+    struct cancelled c = {t, {.method = HTTP_GET, .url = url_of(t, port, "/")}, 0};
+    struct fiber *fiber = fiber_spawn_joinable(fiber_loop(), "call", call_until_cancelled, &c);
+    REQUIRE_OK(fiber_yield());
+    fiber_cancel(fiber);
+    REQUIRE_OK(fiber_join(fiber));
+    EXPECT_EQ(c.rc, ERR_CANCELLED);
+    EXPECT_OK(fiber_sleep(1));
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        close(fds[i]);
 }
 
 struct sink {
