@@ -110,7 +110,8 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         known |= strcmp(verb, verbs[i]) == 0;
     if (!known)
-        return cli_wrong("say what to do with keys: create, list, rotate ID or revoke ID");
+        return cli_wrong(
+            "say what to do with keys: create, list, rotate ID, revoke ID or rotate-master");
     if (strcmp(verb, "create") == 0 && (!options->name || !options->scopes))
         return cli_wrong("keys create needs --name NAME and --scopes \"chat read\"");
     if (argc > (verb[0] == 'r' ? 3 : 2))
@@ -119,6 +120,30 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
         return cli_wrong("keys %s needs the id of a key; `theo keys list` shows them", verb);
     if (!str_to_i64(str_from(options->grace), &grace))
         return cli_wrong("--grace-seconds must be a whole number");
+    return 0;
+}
+
+static int rotate_master(struct boot *boot, void *arg)
+{
+    return store_rotate_master(boot->store, arg);
+}
+
+/* Not an API key: the key that everything is sealed under. */
+static int rotate_master_now(struct boot *boot, bool json)
+{
+    int64_t workspaces = 0;
+    int rc = boot_open(boot);
+
+    if (rc == 0)
+        rc = boot_on_fiber(boot, rotate_master, &workspaces);
+    if (rc < 0)
+        return cli_fail(rc);
+    if (json)
+        printf("{\"workspaces\":%lld}\n", (long long)workspaces);
+    else
+        printf("%s is new, and the data keys of %lld workspaces are wrapped under it. Back it up. "
+               "The former key is %s.old: backups made until now need it.\n",
+            boot->master_key_path, (long long)workspaces, boot->master_key_path);
     return 0;
 }
 
@@ -140,6 +165,11 @@ int keys_command(int argc, char **argv)
 
     if (rc < 0)
         return cli_fail(rc);
+    if (argc == 2 && strcmp(argv[1], "rotate-master") == 0) {
+        status = rotate_master_now(&boot, options.json);
+        boot_close(&boot);
+        return status;
+    }
     status = check_usage(&options, argc, argv);
     if (status != 0) {
         boot_close(&boot);

@@ -135,3 +135,18 @@ int key_file_create(const struct env *env, const char *path)
     buf_deinit(&temporary);
     return r;
 }
+
+int key_file_promote(const char *path)
+{
+    struct buf old = BUF_HEAP, next = BUF_HEAP;
+    int r = 0;
+
+    buf_printf(&old, "%s.old", path);
+    buf_printf(&next, "%s.next", path);
+    if ((unlink(old.ptr) != 0 && errno != ENOENT) || link(path, old.ptr) != 0 ||
+        rename(next.ptr, path) != 0 || sync_folder(path) != 0)
+        r = err_set(ERR_IO, "the master key file %s cannot be replaced: %s", path, strerror(errno));
+    buf_deinit(&old);
+    buf_deinit(&next);
+    return r;
+}

@@ -9,4 +9,7 @@ MUST_CHECK int key_file_read(const char *path, unsigned char ret_key[SEAL_KEY_LE
 /* Make the file with a new random key, complete and synced before its name appears. ERR_EXISTS. */
 MUST_CHECK int key_file_create(const struct env *env, const char *path);
 
+/* PATH becomes PATH.old and PATH.next becomes PATH; at no moment is there no PATH. */
+MUST_CHECK int key_file_promote(const char *path);
+
 #endif

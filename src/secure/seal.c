@@ -27,6 +27,9 @@ struct data_key {
 struct sealer {
     const struct env *env;
     unsigned char *master; /* sodium_malloc'd */
+    char *path;            /* of its file; NULL: in memory only */
+    /* The coming and the former master key, zero while unknown; written under the lock. */
+    unsigned char *next, *old;
     pthread_mutex_t adding;
     _Atomic(struct data_key *) buckets[BUCKETS];
 };
@@ -55,8 +58,41 @@ static struct sealer *new_sealer(const struct env *env)
 
     sealer->env = env;
     sealer->master = new_key();
+    sealer->next = new_key();
+    sealer->old = new_key();
+    sodium_memzero(sealer->next, SEAL_KEY_LEN);
+    sodium_memzero(sealer->old, SEAL_KEY_LEN);
     pthread_mutex_init(&sealer->adding, NULL);
     return sealer;
+}
+
+static int read_beside(const struct sealer *sealer, const char *suffix, unsigned char *key)
+{
+    struct buf path = BUF_HEAP;
+    int r;
+
+    buf_printf(&path, "%s%s", sealer->path, suffix);
+    r = key_file_read(path.ptr, key);
+    buf_deinit(&path);
+    return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+/* The other master keys as the folder has them now. What PATH holds may be newer than what this
+ * sealer began with: then it is what the sealer knows as the next. */
+static int read_others(struct sealer *sealer)
+{
+    unsigned char *now = new_key();
+    int r = read_beside(sealer, ".old", sealer->old);
+
+    if (r == 0)
+        r = read_beside(sealer, ".next", sealer->next);
+    memcpy(now, sealer->master, SEAL_KEY_LEN);
+    if (r == 0)
+        r = read_beside(sealer, "", now);
+    if (r == 0 && sodium_memcmp(now, sealer->master, SEAL_KEY_LEN) != 0)
+        memcpy(sealer->next, now, SEAL_KEY_LEN);
+    sodium_free(now);
+    return r;
 }
 
 int sealer_open(const struct env *env, const char *path, bool create, struct sealer **ret_sealer,
@@ -77,6 +113,9 @@ int sealer_open(const struct env *env, const char *path, bool create, struct sea
         if (r == 0 || r == ERR_EXISTS)
             r = key_file_read(path, sealer->master);
     }
+    sealer->path = xstrdup(path);
+    if (r == 0)
+        r = read_others(sealer);
     if (r) {
         sealer_free(sealer);
         return r;
@@ -117,21 +156,42 @@ void sealer_free(struct sealer *sealer)
         }
     }
     sodium_free(sealer->master);
+    sodium_free(sealer->next);
+    sodium_free(sealer->old);
+    free(sealer->path);
     pthread_mutex_destroy(&sealer->adding);
     free(sealer);
 }
 
-void sealer_key_id(const struct sealer *sealer, char out[17])
+static void key_id(const unsigned char *key, char out[17])
 {
     unsigned char hash[crypto_generichash_BYTES_MIN];
 
     crypto_generichash(
-        hash, sizeof(hash), sealer->master, SEAL_KEY_LEN, (const unsigned char *)"theo key id", 11);
+        hash, sizeof(hash), key, SEAL_KEY_LEN, (const unsigned char *)"theo key id", 11);
     sodium_bin2hex(out, 17, hash, 8);
 }
 
-void sealer_mac(const struct sealer *sealer, const char *context, uint64_t number,
-    struct str bytes, unsigned char out[SEAL_MAC_LEN])
+void sealer_key_id(const struct sealer *sealer, char out[17])
+{
+    key_id(sealer->master, out);
+}
+
+bool sealer_holds(const struct sealer *sealer, struct str id)
+{
+    const unsigned char *keys[] = {sealer->master, sealer->next, sealer->old};
+    char held[17];
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        key_id(keys[i], held);
+        if (!sodium_is_zero(keys[i], SEAL_KEY_LEN) && str_is(id, held))
+            return true;
+    }
+    return false;
+}
+
+void sealer_mac(const struct sealer *sealer, const char *context, uint64_t number, struct str bytes,
+    unsigned char out[SEAL_MAC_LEN])
 {
     unsigned char key[crypto_generichash_KEYBYTES], place[8];
     crypto_generichash_state state;
@@ -265,6 +325,83 @@ static void insert(struct sealer *sealer, struct data_key *key)
     atomic_store_explicit(head, key, memory_order_release);
 }
 
+/* With any master key that is held; the caller holds the lock. */
+static bool unwrap_held(struct sealer *sealer, struct str workspace, struct str wrapped,
+    struct arena *arena, unsigned char *out)
+{
+    const unsigned char *keys[] = {sealer->master, sealer->next, sealer->old};
+
+    if (!key_number(wrapped) || wrapped.len != SEAL_KEY_LEN + SEAL_OVERHEAD)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (!sodium_is_zero(keys[i], SEAL_KEY_LEN) &&
+            decrypt(keys[i], "data-key|", workspace, wrapped, arena, out))
+            return true;
+    return false;
+}
+
+/* The files are read again before giving up: another process may have rotated meanwhile. Rare, and
+ * two small files. */
+static bool unwrap(struct sealer *sealer, struct str workspace, struct str wrapped,
+    struct arena *arena, unsigned char *out)
+{
+    bool opened;
+
+    pthread_mutex_lock(&sealer->adding);
+    opened = unwrap_held(sealer, workspace, wrapped, arena, out);
+    if (!opened && sealer->path && read_others(sealer) == 0)
+        opened = unwrap_held(sealer, workspace, wrapped, arena, out);
+    pthread_mutex_unlock(&sealer->adding);
+    return opened;
+}
+
+int sealer_prepare_next(struct sealer *sealer, char ret_id[17])
+{
+    struct buf path = BUF_HEAP;
+    int r;
+
+    if (!sealer->path)
+        return err_set(ERR_DENIED, "a master key in memory cannot be changed");
+    buf_printf(&path, "%s.next", sealer->path);
+    pthread_mutex_lock(&sealer->adding);
+    r = key_file_create(sealer->env, path.ptr);
+    if (r == 0 || r == ERR_EXISTS)
+        r = key_file_read(path.ptr, sealer->next);
+    if (r == 0)
+        key_id(sealer->next, ret_id);
+    pthread_mutex_unlock(&sealer->adding);
+    buf_deinit(&path);
+    return r;
+}
+
+int sealer_rewrap(struct sealer *sealer, struct str workspace, struct str wrapped,
+    struct arena *arena, struct str *ret_wrapped)
+{
+    unsigned char *key = new_key();
+    struct str result = wrapped;
+    int r = 0;
+
+    /* A decryption that fails clears its output: so the one that is to be kept comes last. */
+    if (!key_number(wrapped) || wrapped.len != SEAL_KEY_LEN + SEAL_OVERHEAD ||
+        !decrypt(sealer->next, "data-key|", workspace, wrapped, arena, key)) {
+        if (unwrap(sealer, workspace, wrapped, arena, key))
+            result = encrypt(sealer->env, sealer->next, key_number(wrapped), "data-key|", workspace,
+                (struct str){(char *)key, SEAL_KEY_LEN}, arena);
+        else
+            r = err_set(ERR_CORRUPT, "the data key of workspace \"%.*s\" does not open",
+                (int)MIN(workspace.len, (size_t)64), workspace.ptr);
+    }
+    sodium_free(key);
+    if (r == 0)
+        *ret_wrapped = result;
+    return r;
+}
+
+int sealer_promote_next(struct sealer *sealer)
+{
+    return key_file_promote(sealer->path);
+}
+
 int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str wrapped)
 {
     uint32_t number = key_number(wrapped);
@@ -273,8 +410,7 @@ int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str 
     bool opened;
 
     arena_init(&arena);
-    opened = number && wrapped.len == SEAL_KEY_LEN + SEAL_OVERHEAD &&
-             decrypt(sealer->master, "data-key|", workspace, wrapped, &arena, bytes);
+    opened = unwrap(sealer, workspace, wrapped, &arena, bytes);
     arena_deinit(&arena);
     if (!opened) {
         sodium_free(bytes);

@@ -43,11 +43,26 @@ MUST_CHECK int sealer_make_data_key(
 MUST_CHECK int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str wrapped);
 bool sealer_has_data_key(const struct sealer *sealer, struct str workspace);
 
+/* Changing the master key (file PATH). PATH.next is the coming one and PATH.old the one before;
+ * sealer_open() reads both where they are, and a sealer that meets a data key of an unknown master
+ * key looks for them again: so servers go on while another process rotates. */
+
+/* Is the master key of that id one that is held: PATH's, PATH.next's or PATH.old's? */
+bool sealer_holds(const struct sealer *sealer, struct str id);
+/* Make PATH.next unless it is there, and hold it. Its id. Blocks. */
+MUST_CHECK int sealer_prepare_next(struct sealer *sealer, char ret_id[17]);
+/* Wrap a data key anew, under PATH.next; *ret_wrapped is the same when it is so already. */
+MUST_CHECK int sealer_rewrap(struct sealer *sealer, struct str workspace, struct str wrapped,
+    struct arena *arena, struct str *ret_wrapped);
+/* PATH becomes PATH.old, PATH.next becomes PATH: once everything is wrapped under it. The sealer
+ * goes on with what it holds. Blocks. */
+MUST_CHECK int sealer_promote_next(struct sealer *sealer);
+
 /* A keyed check sum (BLAKE2b) of bytes under a key made from the master key: who does not hold it
  * cannot make one. context keeps uses apart, number keeps the places of a sequence apart. */
 #define SEAL_MAC_LEN 16
-void sealer_mac(const struct sealer *sealer, const char *context, uint64_t number,
-    struct str bytes, unsigned char out[SEAL_MAC_LEN]);
+void sealer_mac(const struct sealer *sealer, const char *context, uint64_t number, struct str bytes,
+    unsigned char out[SEAL_MAC_LEN]);
 
 /* ERR_NOT_FOUND without a data key. */
 MUST_CHECK int seal(struct sealer *sealer, struct str workspace, struct str aad, struct str plain,

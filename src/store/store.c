@@ -67,9 +67,9 @@ static int check_master_key(struct store *store)
     r = store->ops->meta_get(store->backend, "master_key_id", &arena, &stored);
     if (r == 0 && str_empty(stored))
         r = store->ops->meta_set(store->backend, "master_key_id", str_from(id));
-    else if (r == 0 && !str_is(stored, id) && is_empty(store))
+    else if (r == 0 && !sealer_holds(store->sealer, stored) && is_empty(store))
         r = store->ops->meta_set(store->backend, "master_key_id", str_from(id));
-    else if (r == 0 && !str_is(stored, id))
+    else if (r == 0 && !sealer_holds(store->sealer, stored))
         r = err_set(ERR_CORRUPT,
             "The store was sealed under master key %.*s, but the key file holds %s: put the right "
             "key file back, or use another data folder.",

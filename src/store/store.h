@@ -183,6 +183,11 @@ MUST_CHECK int store_claim(struct store *store, const struct store_claim *claim,
 /* Make sure a workspace exists (with its data key) and can be sealed for. Cached. Yields. */
 MUST_CHECK int store_workspace(struct store *store, struct str workspace_id);
 
+/* Give the store another master key: every workspace's data key is wrapped anew, while others use
+ * the store; then the key file is replaced (sealer_promote_next). After a failure or a crash
+ * everything stays readable: call it again. Yields. */
+MUST_CHECK int store_rotate_master(struct store *store, int64_t *ret_workspaces);
+
 /* Numbers for /api/config and bench. */
 struct store_stats {
     int64_t commits, batches, errors;

@@ -104,3 +104,28 @@ test('migrate says what it would do, and does it', withDir(async (dir) => {
   await ok('migrate', ...data);
   assert.deepEqual(JSON.parse(await ok('migrate', '--dry-run', '--json', ...data)).changes, []);
 }));
+
+test('the master key is changed while a server works', withDir(async () => {
+  const theo = await start();
+  try {
+    const first = await theo.chat(CHAT, {});
+    assert.equal(first.status, 200);
+    const before = readFileSync(join(theo.data, 'master.key'), 'utf8');
+    const out = JSON.parse(await ok('keys', 'rotate-master', '--json', '--data-dir', theo.data));
+    assert.equal(out.workspaces, 1);
+    assert.notEqual(readFileSync(join(theo.data, 'master.key'), 'utf8'), before);
+    assert.equal(readFileSync(join(theo.data, 'master.key.old'), 'utf8'), before);
+    assert.equal((await theo.chat(CHAT, {})).status, 200, 'the server goes on');
+    assert.equal(lines(await ok('export', '--person', 'Zelda', '--data-dir', theo.data)).length, 2);
+    rmSync(join(theo.data, 'master.key.old'));
+    assert.equal(lines(await ok('export', '--person', 'Zelda', '--data-dir', theo.data)).length, 2,
+      'nothing needs the old key');
+    await ok('keys', 'rotate-master', '--data-dir', theo.data);
+    assert.equal(lines(await ok('export', '--person', 'Zelda', '--data-dir', theo.data)).length, 2);
+    writeFileSync(join(theo.data, 'master.key'), 'ab'.repeat(32) + '\n', { mode: 0o600 });
+    rmSync(join(theo.data, 'master.key.old'));
+    const wrong = await run(['export', '--person', 'Zelda', '--data-dir', theo.data]);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /sealed under master key/);
+  } finally { await theo.stop(); }
+}));

@@ -151,3 +151,42 @@ TEST(sealer_holds_many_workspaces)
     EXPECT_EQ(unseal(sealer, STR("ws-124"), STR("p"), sealed, t->arena, &plain), ERR_CORRUPT);
     sealer_free(sealer);
 }
+
+/* A crash after any step of a change of the master key leaves a sealer that opens everything. */
+TEST(master_key_changes_step_by_step)
+{
+    const char *path = str_printf(t->arena, "%s/rotated.key", test_dir(t)).ptr;
+    struct sealer *sealer, *server, *fresh;
+    struct str wrapped, again, same, sealed, plain;
+    char id[17], next_id[17];
+
+    REQUIRE_OK(sealer_open(env_system(), path, true, &server, NULL));
+    REQUIRE_OK(sealer_make_data_key(server, STR("w1"), t->arena, &wrapped));
+    REQUIRE_OK(sealer_add_data_key(server, STR("w1"), wrapped));
+    REQUIRE_OK(seal(server, STR("w1"), STR("place"), STR("secret"), t->arena, &sealed));
+    sealer_key_id(server, id);
+    REQUIRE_OK(sealer_open(env_system(), path, false, &sealer, NULL));
+    REQUIRE_OK(sealer_prepare_next(sealer, next_id));
+    EXPECT(strcmp(id, next_id) != 0);
+    REQUIRE_OK(sealer_rewrap(sealer, STR("w1"), wrapped, t->arena, &again));
+    EXPECT(!str_eq(again, wrapped));
+    REQUIRE_OK(sealer_rewrap(sealer, STR("w1"), again, t->arena, &same));
+    EXPECT(str_eq(again, same));
+    REQUIRE_OK(sealer_open(env_system(), path, false, &fresh, NULL)); /* crashed: both are held */
+    EXPECT(sealer_holds(fresh, str_from(id)) && sealer_holds(fresh, str_from(next_id)));
+    EXPECT_OK(sealer_add_data_key(fresh, STR("w1"), again));
+    REQUIRE_OK(unseal(fresh, STR("w1"), STR("place"), sealed, t->arena, &plain));
+    EXPECT_STR(plain, "secret");
+    sealer_free(fresh);
+    REQUIRE_OK(sealer_promote_next(sealer));
+    REQUIRE_OK(sealer_open(env_system(), path, false, &fresh, NULL));
+    sealer_key_id(fresh, id);
+    EXPECT_CSTR(id, next_id);
+    EXPECT_OK(sealer_add_data_key(fresh, STR("w1"), again));
+    EXPECT_OK(sealer_add_data_key(fresh, STR("w1"), wrapped)); /* by the old key */
+    EXPECT_OK(sealer_add_data_key(server, STR("w1"), again));  /* which reads the files again */
+    EXPECT_EQ(sealer_add_data_key(fresh, STR("w2"), again), ERR_CORRUPT);
+    sealer_free(fresh);
+    sealer_free(sealer);
+    sealer_free(server);
+}
