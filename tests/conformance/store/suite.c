@@ -3,7 +3,7 @@
 #include "store/backend.h"
 
 static const struct store_ops *const backends[] = {
-    &store_sqlite, &store_memory, &store_dynamodb, &store_firestore, NULL};
+    &store_sqlite, &store_memory, &store_dynamodb, &store_firestore, &store_postgres, NULL};
 
 const char *suite_store_url(void)
 {
@@ -20,13 +20,17 @@ bool suite_is_traced(void)
 /* "%" in the URL stands for a name of the test's own: back ends without folders need one. */
 static char *own_url(struct arena *arena, const char *url)
 {
+    const char *create = getenv("THEO_POSTGRES_CREATE"); /* databases must be made first */
     size_t before = strcspn(url, "%");
+    struct str name;
 
     if (url[before] == '\0')
         return str_cstr(arena, str_from(url));
+    name = str_lower(arena, ulid_new(env_system(), arena));
+    if (create && system(str_printf(arena, "%s %s", create, name.ptr).ptr) != 0)
+        printf("# the database could not be made\n");
     return str_cstr(
-        arena, str_printf(arena, "%.*s%s%s", (int)before, url,
-                   str_lower(arena, ulid_new(env_system(), arena)).ptr, url + before + 1));
+        arena, str_printf(arena, "%.*s%s%s", (int)before, url, name.ptr, url + before + 1));
 }
 
 int suite_open_url(struct test *t, const char *url, struct suite *suite)
