@@ -20,7 +20,7 @@ bool suite_is_traced(void)
 /* "%" in the URL stands for a name of the test's own: back ends without folders need one. */
 static char *own_url(struct arena *arena, const char *url)
 {
-    const char *create = getenv("THEO_POSTGRES_CREATE"); /* databases must be made first */
+    const char *create = getenv("TEST_POSTGRES_CREATE"); /* databases must be made first */
     size_t before = strcspn(url, "%");
     struct str name;
 

@@ -2,10 +2,10 @@
 """Run a test program beside a PostgreSQL server of its own: with_postgres.py direct|pgbouncer PROGRAM ARGUMENT…
 
 A missing server is a visible skip. The program finds, in its environment,
-  THEO_POSTGRES         HOST:PORT to connect to: the server, or a PgBouncer in transaction mode before it
-  THEO_POSTGRES_CREATE  a program that makes the database theo_$1 for the role theo, password "secret"
-  THEO_POSTGRES_CTL     a program that runs pg_ctl: stop, start, restart with its options
-  THEO_POSTGRES_SQL     a program that runs the SQL $2 in the database $1 as the superuser
+  TEST_POSTGRES         HOST:PORT to connect to: the server, or a PgBouncer in transaction mode before it
+  TEST_POSTGRES_CREATE  a program that makes the database theo_$1 for the role theo, password "secret"
+  TEST_POSTGRES_CTL     a program that runs pg_ctl: stop, start, restart with its options
+  TEST_POSTGRES_SQL     a program that runs the SQL $2 in the database $1 as the superuser
 A "@" alone in THEO_TEST_STORE stands for USER:PASSWORD@HOST:PORT."""
 import glob
 import os
@@ -133,12 +133,12 @@ def main():
             if sys.argv[1] == "pgbouncer":
                 peers.append(PgBouncer(folder, peers[0]))
             address = f"127.0.0.1:{peers[-1].port}"
-            env = dict(os.environ, THEO_POSTGRES=address, THEO_POSTGRES_CREATE=peers[0].create,
-                       THEO_POSTGRES_CTL=peers[0].ctl, THEO_POSTGRES_SQL=peers[0].sql)
+            env = dict(os.environ, TEST_POSTGRES=address, TEST_POSTGRES_CREATE=peers[0].create,
+                       TEST_POSTGRES_CTL=peers[0].ctl, TEST_POSTGRES_SQL=peers[0].sql)
             if "THEO_TEST_STORE" in env:
                 env["THEO_TEST_STORE"] = env["THEO_TEST_STORE"].replace("//@", f"//theo:secret@{address}")
             status = subprocess.run(sys.argv[2:], env=env).returncode
-            if os.environ.get("THEO_POSTGRES_LOG"):
+            if os.environ.get("TEST_POSTGRES_LOG"):
                 sys.stderr.write((folder / "server.log").read_text())
         finally:
             for peer in reversed(peers):
