@@ -117,7 +117,7 @@ void arena_reset(struct arena *arena)
         struct arena_chunk *chunk = arena->chunks;
 
         arena->chunks = chunk->older;
-        if (chunk->size == FIRST_CHUNK - sizeof(*chunk))
+        if (!kept && chunk->size == FIRST_CHUNK - sizeof(*chunk))
             kept = chunk;
         else
             free_chunk(chunk);

@@ -102,3 +102,18 @@ TEST(arena_counts_what_it_hands_out)
     arena_alloc(t->arena, 50000);
     EXPECT_EQ(t->arena->used, 55010);
 }
+
+TEST(reset_keeps_one_chunk_however_many_there_are)
+{
+    struct arena arena;
+
+    arena_init(&arena);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 200; i++) /* several chunks of the first size; LeakSanitizer counts */
+            memset(arena_alloc(&arena, 100), round, 100);
+        EXPECT_EQ(arena.used, 20000);
+        arena_reset(&arena);
+        EXPECT_EQ(arena.used, 0);
+    }
+    arena_deinit(&arena);
+}
