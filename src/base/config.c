@@ -374,6 +374,20 @@ int config_flags(struct config *config, int *argc, char **argv)
 
 /* What `theo config` shows. */
 
+/* SCHEME://USER:PASSWORD@HOST without the password. */
+static struct str hide_password(struct str text, struct arena *arena)
+{
+    ptrdiff_t scheme = str_find(text, STR("://"), 0), colon, at;
+
+    if (scheme < 0)
+        return str_dup(arena, text);
+    at = str_rfind_char(text, '@');
+    colon = str_find_char(text, ':', (size_t)scheme + 3);
+    if (at < 0 || colon < 0 || colon > at)
+        return str_dup(arena, text);
+    return str_printf(arena, "%.*s:***%s", (int)colon, text.ptr, text.ptr + at);
+}
+
 struct str config_value_text(const struct config *config, size_t index, struct arena *arena)
 {
     const struct setting *setting = &config_settings[index];
@@ -392,7 +406,7 @@ struct str config_value_text(const struct config *config, size_t index, struct a
 
     if (setting->flags & SETTING_SECRET)
         return text.len ? STR("set") : STR("not set");
-    return str_dup(arena, text);
+    return hide_password(text, arena);
 }
 
 enum setting_origin config_origin(const struct config *config, size_t index, const char **ret_place)
