@@ -6,7 +6,7 @@
 
 enum {
     CONNECT_TIMEOUT_MS = 10 * SECOND_MS,
-    BUFFER_SIZE = 4 * KIB, /* each call in flight holds one */
+    BUFFER_SIZE = 4 * KIB,         /* each call in flight holds one */
     UPLOAD_BUFFER_SIZE = 16 * KIB, /* libcurl's minimum */
     STREAM_WINDOW = 64 * KIB,
     HEADER_BYTES_MAX = 64 * KIB,

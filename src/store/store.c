@@ -131,8 +131,10 @@ static int find_ops(
             *ret_bare = bare;
             return 0;
         }
-    return err_field(
-        ERR_INVALID, "store", "There is no store \"%.*s\": use sqlite or memory.", (int)len, bare);
+    return err_field(ERR_INVALID, "store",
+        "There is no store \"%.*s\": use sqlite, memory, postgres://…, dynamodb://… or "
+        "firestore://….",
+        (int)len, bare);
 }
 
 int store_open(const struct config *config, const struct env *env, struct sealer *sealer,
