@@ -374,13 +374,16 @@ int config_flags(struct config *config, int *argc, char **argv)
 
 /* What `theo config` shows. */
 
-/* SCHEME://USER:PASSWORD@HOST without the password. */
+/* SCHEME://USER:PASSWORD@HOST?password=… without the password. */
 static struct str hide_password(struct str text, struct arena *arena)
 {
-    ptrdiff_t scheme = str_find(text, STR("://"), 0), colon, at;
+    ptrdiff_t scheme = str_find(text, STR("://"), 0), colon, at, query;
 
     if (scheme < 0)
         return str_dup(arena, text);
+    query = str_find_char(text, '?', (size_t)scheme);
+    if (query >= 0 && str_find_nocase(text, STR("password="), (size_t)query) >= 0)
+        text = str_printf(arena, "%.*s?***", (int)query, text.ptr);
     at = str_rfind_char(text, '@');
     colon = str_find_char(text, ':', (size_t)scheme + 3);
     if (at < 0 || colon < 0 || colon > at)

@@ -269,3 +269,27 @@ TEST(config_markdown_tells_of_every_setting)
     EXPECT(str_find(buf_str(&out), STR("`THEO_OPENAI_API_KEY`, `OPENAI_API_KEY`"), 0) > 0);
     EXPECT(str_find(buf_str(&out), STR("`--server-max-body-bytes`"), 0) > 0);
 }
+
+TEST(config_text_hides_passwords_in_addresses)
+{
+    static const char *const cases[][2] = {
+        {"postgres://theo:pw-1@db.example/theo", "postgres://theo:***@db.example/theo"},
+        {"postgres://theo@db.example/theo?password=pw-2&sslmode=require",
+            "postgres://theo@db.example/theo?***"},
+        {"postgres://a:pw-3@h/d?sslpassword=pw-4", "postgres://a:***@h/d?***"},
+        {"postgres://db.example/theo?sslmode=require",
+            "postgres://db.example/theo?sslmode=require"},
+        {"sqlite", "sqlite"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config config;
+
+        REQUIRE_OK(config_load_text(&config, STR(""), "empty.yaml"));
+        REQUIRE_OK(config_set(&config, "store", str_from(cases[i][0]), ORIGIN_FLAG, "--store"));
+        for (size_t row = 0; row < config_settings_count; row++)
+            if (strcmp(config_settings[row].name, "store") == 0)
+                EXPECT_STR(config_value_text(&config, row, t->arena), cases[i][1]);
+        config_deinit(&config);
+    }
+}
