@@ -130,6 +130,30 @@ static void add_row(struct buf *out, const struct store_schema *schema, const vo
     }
 }
 
+/* A backup holds sealed rows, also of a store that keeps them plain. */
+static int add_sealed_row(struct writer *writer, const struct store_schema *schema, const void *row)
+{
+    struct store *store = writer->store;
+    struct arena arena;
+    void *copy;
+    int r = 0;
+
+    if (!store->plain || schema->secret_count == 0) {
+        add_row(&writer->record, schema, row);
+        return 0;
+    }
+    arena_init(&arena);
+    copy = arena_alloc(&arena, schema->row_size);
+    memcpy(copy, row, schema->row_size);
+    r = front_need_key(store, *row_str(row, &schema->columns[0]), false);
+    if (r == 0)
+        r = row_seal(store->sealer, schema, &arena, copy);
+    if (r == 0)
+        add_row(&writer->record, schema, copy);
+    arena_deinit(&arena);
+    return r;
+}
+
 static int write_rows(void *ctx, enum store_entity entity, const void *rows, size_t count)
 {
     struct writer *writer = ctx;
@@ -138,9 +162,10 @@ static int write_rows(void *ctx, enum store_entity entity, const void *rows, siz
 
     for (size_t i = 0; r == 0 && i < count;) {
         begin_record(writer, 'R');
-        while (i < count && writer->record.len < RECORD_BYTES)
-            add_row(&writer->record, schema, (const char *)rows + i++ * schema->row_size);
-        r = end_record(writer);
+        while (r == 0 && i < count && writer->record.len < RECORD_BYTES)
+            r = add_sealed_row(writer, schema, (const char *)rows + i++ * schema->row_size);
+        if (r == 0)
+            r = end_record(writer);
     }
     writer->stats.rows += (int64_t)count;
     if (r == 0 && writer->progress && writer->progress->report)

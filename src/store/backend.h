@@ -1,4 +1,5 @@
-/* What a back end implements; only store/ sees this. Rows here are already sealed.
+/* What a back end implements; only store/ sees this. Rows here are already sealed (unless
+ * ephemeral).
  *
  * A back end is one file with one const struct store_ops and one line in src/catalog.def.
  */
@@ -23,7 +24,9 @@ struct store_index {
     int order;  /* INDEX_LIST: index into columns; otherwise -1 */
 };
 
-/* columns[0] is workspace_id; BY_ID: [1] id, [2] version; BY_SEQ: [1] the parent, [2] seq. */
+/* columns[0] is workspace_id; BY_ID: [1] id, [2] version; BY_SEQ: [1] the parent, [2] seq. The
+ * SEALED columns of entities.def are not among them: the front packs them into one, the last
+ * ("sealed"), which is there when there is anything to seal. */
 struct store_schema {
     enum store_entity entity;
     const char *table;
@@ -33,6 +36,8 @@ struct store_schema {
     size_t column_count;
     const struct store_index *indexes;
     size_t index_count;
+    const struct store_column *secrets; /* the SEALED columns; the front's alone */
+    size_t secret_count;
 };
 extern const struct store_schema store_schemas[STORE_ENTITY_COUNT];
 
@@ -66,6 +71,9 @@ struct store_visitor {
 
 struct store_ops {
     const char *name;
+    /* True: rows lie only in the memory of this process, where the keys lie too, and go with it.
+     * Sealing them would protect them from nobody, so the front leaves them plain. */
+    bool ephemeral;
     /* url: the whole `store` setting ("sqlite", "postgres://…"). Blocks; outside fibers. */
     int (*open)(const struct config *config, const char *url, const struct env *env,
         struct store_backend **ret_backend);

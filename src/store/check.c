@@ -76,7 +76,10 @@ static int check_row(const struct store_schema *schema, const void *row)
         if (column->type == COLUMN_TEXT)
             r = check_text(column->name, *row_str(row, column),
                 is_indexed(schema, i) ? STORE_KEY_MAX : STORE_VALUE_MAX);
-        else if (column->type == COLUMN_SEALED && row_str(row, column)->len > STORE_VALUE_MAX)
+    }
+    for (size_t i = 0; r == 0 && i < schema->secret_count; i++) {
+        const struct store_column *column = &schema->secrets[i];
+        if (row_str(row, column)->len > STORE_VALUE_MAX)
             r = err_field(ERR_TOO_LARGE, column->name, "The value of %s has %zu bytes; %d is most.",
                 column->name, row_str(row, column)->len, STORE_VALUE_MAX);
     }

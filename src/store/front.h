@@ -15,6 +15,7 @@ struct store {
     const char *name; /* of the back end, also behind the decorator */
     const struct env *env;
     struct sealer *sealer;
+    bool plain; /* the back end is ephemeral: rows are not sealed */
     struct key_cache *keys;
     void (*key_changed)(void *ctx, struct str id); /* api_key_on_change(); may be NULL */
     void *key_changed_ctx;
@@ -36,12 +37,15 @@ MUST_CHECK int check_find(enum store_entity entity, struct str workspace_id, int
 MUST_CHECK int check_entity(enum store_entity entity);
 MUST_CHECK int check_claim(const struct store_claim *claim);
 
-bool schema_seals(const struct store_schema *schema);
-/* A copy of row whose SEALED columns are sealed; both live in arena. */
-MUST_CHECK int seal_row(struct sealer *sealer, const struct store_schema *schema, const void *row,
-    struct arena *arena, void **ret_row);
-/* Opens the SEALED columns of row in place. */
-MUST_CHECK int unseal_row(
+/* A copy of row whose SEALED columns are packed into the one that back ends keep, and are empty
+ * themselves; both live in arena. */
+void *row_pack(const struct store_schema *schema, const void *row, struct arena *arena);
+/* The way back, in place; the columns' bytes stay where they lie. 0 or ERR_CORRUPT. */
+MUST_CHECK int row_unpack(const struct store_schema *schema, void *row);
+/* Encrypt and decrypt what was packed, in place. */
+MUST_CHECK int row_seal(
+    struct sealer *sealer, const struct store_schema *schema, struct arena *arena, void *row);
+MUST_CHECK int row_unseal(
     struct sealer *sealer, const struct store_schema *schema, struct arena *arena, void *row);
 
 /* A cursor is base64url of a check sum over the query and the place. */
@@ -63,6 +67,9 @@ int front_end(int64_t deadline_ms, int r);
 /* Open the SEALED columns of rows, with the data keys they need. Yields. */
 MUST_CHECK int front_open_rows(
     struct store *store, enum store_entity entity, struct arena *arena, void *rows, size_t count);
+/* Make sure that the workspace's data key can be used. create false: a workspace that should be
+ * there. Yields. */
+MUST_CHECK int front_need_key(struct store *store, struct str workspace_id, bool create);
 
 struct key_cache *key_cache_new(void);
 void key_cache_free(struct key_cache *cache);

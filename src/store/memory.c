@@ -504,6 +504,7 @@ static void memory_close(struct store_backend *memory)
 
 const struct store_ops store_memory = {
     .name = "memory",
+    .ephemeral = true,
     .open = memory_open,
     .close = memory_close,
     .health = memory_health,

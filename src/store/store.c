@@ -95,7 +95,8 @@ int store_open_with(const struct store_ops *ops, const struct config *config, co
     struct store *store = xcalloc(1, sizeof(*store));
     int r;
 
-    *store = (struct store){.ops = ops, .name = ops->name, .env = env, .sealer = sealer};
+    *store = (struct store){
+        .ops = ops, .name = ops->name, .env = env, .sealer = sealer, .plain = ops->ephemeral};
     r = ops->open(config, url, env, &store->backend);
     if (r < 0) {
         free(store);
@@ -228,8 +229,7 @@ static int make_workspace(struct store *store, struct str workspace_id, struct a
     return r == 0 ? sealer_add_data_key(store->sealer, workspace_id, wrapped) : r;
 }
 
-/* create false: a workspace that should be there. */
-static int need_data_key(struct store *store, struct str workspace_id, bool create)
+int front_need_key(struct store *store, struct str workspace_id, bool create)
 {
     struct arena arena;
     int r;
@@ -259,7 +259,7 @@ int store_workspace(struct store *store, struct str workspace_id)
     if (r < 0 || sealer_has_data_key(store->sealer, workspace_id))
         return r;
     deadline = front_begin();
-    return front_end(deadline, need_data_key(store, workspace_id, true));
+    return front_end(deadline, front_need_key(store, workspace_id, true));
 }
 
 /* The batch as the back end sees it: the same ops with sealed copies of the rows. The caller's rows
@@ -277,11 +277,12 @@ static int seal_batch(
         int r;
 
         *op = batch->ops[i];
-        if (op->kind == OP_DELETE || op->kind == OP_DELETE_ALL || !schema_seals(schema))
+        if (op->kind == OP_DELETE || op->kind == OP_DELETE_ALL || schema->secret_count == 0)
             continue;
-        r = need_data_key(store, *row_str(op->row, &schema->columns[0]), true);
-        if (r == 0)
-            r = seal_row(store->sealer, schema, op->row, batch->arena, &row);
+        r = front_need_key(store, *row_str(op->row, &schema->columns[0]), true);
+        row = row_pack(schema, op->row, batch->arena);
+        if (r == 0 && !store->plain)
+            r = row_seal(store->sealer, schema, batch->arena, row);
         if (r < 0)
             return r;
         op->row = row;
@@ -314,13 +315,18 @@ int front_open_rows(
 {
     const struct store_schema *schema = &store_schemas[entity];
 
-    if (!schema_seals(schema))
+    if (schema->secret_count == 0)
         return 0;
     for (size_t i = 0; i < count; i++) {
         void *row = (char *)rows + i * schema->row_size;
-        int r = need_data_key(store, *row_str(row, &schema->columns[0]), false);
+        int r = 0;
+
+        if (!store->plain)
+            r = front_need_key(store, *row_str(row, &schema->columns[0]), false);
+        if (r == 0 && !store->plain)
+            r = row_unseal(store->sealer, schema, arena, row);
         if (r == 0)
-            r = unseal_row(store->sealer, schema, arena, row);
+            r = row_unpack(schema, row);
         if (r < 0)
             return r;
     }

@@ -4,8 +4,8 @@
  * committed atomically; a batch that returns 0 is durable (unless the store is "memory"). Each row
  * and each question names a workspace: there is no way to ask across them except store_find() on a
  * GLOBAL index (an API key arriving) and store_list() of workspaces themselves. Columns marked
- * SEALED are encrypted and decrypted here, at the front, for every back end alike, bound to their
- * row; back ends never see them plain.
+ * SEALED are encrypted and decrypted here, at the front, for every back end alike, as one value
+ * bound to its row; back ends never see them plain.
  *
  * Every call yields (none blocks the loop) and may be made from any loop's fibers. A store call
  * that was sent is not abandoned by a cancel: it finishes, then ERR_CANCELLED is left to the next
@@ -46,6 +46,7 @@ struct sealer;
 #define UNIQUE(name, number, column)
 #define GLOBAL(name, number, column)
 #define ENTITY_END(name)                                                                           \
+    struct str sealed; /* the store's own; leave it alone */                                       \
     }                                                                                              \
     ;
 #include "store/entities.def"

@@ -10,6 +10,11 @@ struct search {
     size_t rows, found;
 };
 
+static bool holds(const char *row, const struct store_column *column, struct str word)
+{
+    return str_find_nocase(*row_str(row, column), word, 0) >= 0;
+}
+
 static int search_rows(void *ctx, enum store_entity entity, const void *rows, size_t count)
 {
     struct search *search = ctx;
@@ -21,15 +26,15 @@ static int search_rows(void *ctx, enum store_entity entity, const void *rows, si
     memcpy(copy, rows, size);
     r = front_open_rows(search->suite->store, entity, search->suite->arena, copy, count);
     search->rows += count;
-    for (size_t i = 0; r == 0 && i < count; i++)
-        for (size_t j = 0; j < schema->column_count; j++) {
-            const struct store_column *column = &schema->columns[j];
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const char *row = copy + i * schema->row_size;
 
-            if ((column->type == COLUMN_TEXT || column->type == COLUMN_SEALED) &&
-                str_find_nocase(*row_str(copy + i * schema->row_size, column), search->word, 0) >=
-                    0)
-                search->found++;
-        }
+        for (size_t j = 0; j < schema->column_count; j++)
+            if (schema->columns[j].type == COLUMN_TEXT)
+                search->found += holds(row, &schema->columns[j], search->word);
+        for (size_t j = 0; j < schema->secret_count; j++)
+            search->found += holds(row, &schema->secrets[j], search->word);
+    }
     return r;
 }
 

@@ -81,8 +81,10 @@ TEST(sealed_values_are_not_plain_in_the_back_end)
     REQUIRE_OK(suite_open(t, &s));
     EXPECT_OK(insert_row(&s, STORE_CHAT_SESSIONS, &row));
     REQUIRE_OK(raw_get(&s, "w1", "s1", &raw));
-    EXPECT(str_find(raw.title, STR("saka"), 0) < 0);
-    EXPECT_EQ(raw.title.len, row.title.len + SEAL_OVERHEAD);
+    EXPECT_EQ(str_find(raw.sealed, STR("saka"), 0) < 0, !s.store->plain);
+    /* one value for both columns, each behind its length */
+    EXPECT_EQ(raw.sealed.len,
+        4 + row.title.len + 4 + row.state.len + (s.store->plain ? 0 : SEAL_OVERHEAD));
     EXPECT_STR(raw.channel, "api");
     suite_close(&s);
 }
@@ -94,26 +96,30 @@ TEST(sealed_value_opens_only_in_its_place)
                             far = a_session("w2", "s1"), a, b, got;
 
     REQUIRE_OK(suite_open(t, &s));
+    if (s.store->plain) {
+        suite_close(&s);
+        SKIP("this store keeps rows in memory only, unsealed");
+    }
     EXPECT_OK(insert_row(&s, STORE_CHAT_SESSIONS, &one));
     EXPECT_OK(insert_row(&s, STORE_CHAT_SESSIONS, &two));
     EXPECT_OK(insert_row(&s, STORE_CHAT_SESSIONS, &far));
     REQUIRE_OK(raw_get(&s, "w1", "s1", &a));
 
     REQUIRE_OK(raw_get(&s, "w1", "s2", &b));
-    b.title = a.title; /* another row */
+    b.sealed = a.sealed; /* another row */
     EXPECT_OK(raw_put(&s, &b));
     EXPECT_EQ(get_row(&s, STORE_CHAT_SESSIONS, "w1", "s2", &got), ERR_CORRUPT);
 
     REQUIRE_OK(raw_get(&s, "w2", "s1", &b));
-    b.title = a.title; /* the same row of another workspace */
+    b.sealed = a.sealed; /* the same row of another workspace */
     EXPECT_OK(raw_put(&s, &b));
     EXPECT_EQ(get_row(&s, STORE_CHAT_SESSIONS, "w2", "s1", &got), ERR_CORRUPT);
 
     b = a;
-    b.state = a.title; /* another column */
+    b.sealed = str_slice(a.sealed, 0, a.sealed.len - 1); /* cut */
     EXPECT_OK(raw_put(&s, &b));
     EXPECT_EQ(get_row(&s, STORE_CHAT_SESSIONS, "w1", "s1", &got), ERR_CORRUPT);
-    EXPECT(strstr(err_message(), "state") != NULL);
+    EXPECT(strstr(err_message(), "chat_sessions s1") != NULL);
 
     EXPECT_OK(raw_put(&s, &a)); /* put back, it opens again */
     EXPECT_OK(get_row(&s, STORE_CHAT_SESSIONS, "w1", "s1", &got));

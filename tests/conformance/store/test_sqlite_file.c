@@ -170,7 +170,7 @@ TEST(damage_inside_is_found_when_read)
     struct str ids;
     struct stat st;
 
-    fill(t, 200);
+    fill(t, 400);
     REQUIRE(stat(file_in(t, "theo.db"), &st) == 0);
     damage(t, st.st_size - 6 * 4096, 6 * 4096);
     REQUIRE_OK(suite_open_url(t, "sqlite", &s));

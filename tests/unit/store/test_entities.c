@@ -26,3 +26,18 @@ TEST(schemas_begin_with_the_key)
         }
     }
 }
+
+TEST(schemas_have_one_column_for_what_is_sealed)
+{
+    const struct store_schema *users = &store_schemas[STORE_USERS];
+    const struct store_schema *keys = &store_schemas[STORE_API_KEYS];
+
+    EXPECT_EQ(users->secret_count, 2);
+    EXPECT_CSTR(users->secrets[0].name, "name");
+    EXPECT_CSTR(users->secrets[1].name, "settings");
+    EXPECT_CSTR(users->columns[users->column_count - 1].name, "sealed");
+    EXPECT_EQ(users->columns[users->column_count - 1].type, COLUMN_SEALED);
+    EXPECT_EQ(keys->secret_count, 0);
+    for (size_t i = 0; i < keys->column_count; i++)
+        EXPECT(keys->columns[i].type != COLUMN_SEALED);
+}

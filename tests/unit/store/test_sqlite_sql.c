@@ -74,7 +74,7 @@ TEST(update_names_only_the_indexed_columns_that_change)
 
     EXPECT_EQ(sqlite_indexed_columns(&store_schemas[STORE_RUNS], columns), 3);
     sqlite_sql(&store_schemas[STORE_RUNS], SQL_UPDATE, 0, &sql);
-    EXPECT(strstr(sql.ptr, " result = ") != NULL);
+    EXPECT(strstr(sql.ptr, " sealed = ") != NULL);
     EXPECT(strstr(sql.ptr, " state = ") == NULL);
     EXPECT(strstr(sql.ptr, " created_at = ") == NULL);
     buf_clear(&sql);
