@@ -169,6 +169,7 @@ const struct store_ops store_dynamodb = {
     .get = ddb_get,
     .find = ddb_find,
     .list = ddb_list,
+    .scan = ddb_scan,
     .meta_get = dynamodb_meta_get,
     .meta_set = dynamodb_meta_set,
     .stats = dynamodb_stats,

@@ -91,7 +91,15 @@ MUST_CHECK int ddb_read_row(
 MUST_CHECK int ddb_load_row(struct store_backend *db, const struct store_schema *schema,
     const struct json *item, struct arena *arena, void *ret_row);
 
+/* The same, and again when the row was replaced between the two steps of reading a split one. 0,
+ * STORE_MISSING when it was deleted meanwhile. Yields. */
+MUST_CHECK int ddb_load_whole(struct store_backend *db, const struct store_schema *schema,
+    const struct ddb_key *key, const struct json *item, struct arena *arena, void *ret_row);
+
 /* Reading. */
+/* ddb_call() of what cannot be refused but for a missing table. Yields. */
+MUST_CHECK int ddb_call_read(struct store_backend *db, struct arena *arena, const char *operation,
+    struct str body, const struct json **ret_root);
 MUST_CHECK int ddb_get_item(struct store_backend *db, const struct ddb_key *key,
     struct arena *arena, const struct json **ret_item); /* 0 or STORE_MISSING. Yields. */
 /* Items of keys, in no order; those missing are left out. Yields. */
@@ -114,6 +122,8 @@ int ddb_find(struct store_backend *db, enum store_entity entity, struct str work
     struct str value, struct arena *arena, void *ret_row);
 int ddb_list(struct store_backend *db, const struct store_query *query, int64_t after_order,
     struct str after_id, struct arena *arena, struct store_page *ret_page);
+
+int ddb_scan(struct store_backend *db, const struct store_visitor *visitor);
 
 /* Writing. A batch becomes a plan: one entry for each item touched, whatever number of ops touch
  * it, since one transaction may name an item once. */

@@ -42,24 +42,14 @@ static int add_rows(struct store_backend *db, const struct store_query *query,
 
     for (size_t i = 0; i < count && page->count < query->limit; i++) {
         void *row = (char *)page->rows + page->count * schema->row_size;
-        const struct json *item = items[i];
+        struct ddb_key key = {ddb_read_s(items[i], "pk"), ddb_read_s(items[i], "sk")};
         int r;
-        if (!str_empty(cursor) && str_eq(ddb_read_s(item, "sk"), cursor))
+        if (!str_empty(cursor) && str_eq(key.sk, cursor))
             continue;
-        r = ddb_load_row(db, schema, item, arena, row);
-        for (int tries = 0; r == STORE_MISSING && tries < 5; tries++) {
-            struct ddb_key key = {ddb_read_s(items[i], "pk"), ddb_read_s(items[i], "sk")};
-            r = ddb_back_off(db, tries);
-            if (r == 0)
-                r = ddb_get_item(db, &key, arena, &item);
-            if (r == STORE_MISSING)
-                break; /* deleted meanwhile */
-            if (r == 0)
-                r = ddb_load_row(db, schema, item, arena, row);
-        }
+        r = ddb_load_whole(db, schema, &key, items[i], arena, row);
         if (r < 0)
             return r;
-        page->count += r == 0;
+        page->count += r == 0; /* not one that was deleted meanwhile */
     }
     return 0;
 }

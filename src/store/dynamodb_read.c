@@ -19,7 +19,7 @@ static int no_table(const struct store_backend *db)
         STR_ARG(db->table), STR_ARG(db->region));
 }
 
-static int call_read(struct store_backend *db, struct arena *arena, const char *operation,
+int ddb_call_read(struct store_backend *db, struct arena *arena, const char *operation,
     struct str body, const struct json **ret_root)
 {
     struct ddb_reply reply;
@@ -45,7 +45,7 @@ int ddb_get_item(struct store_backend *db, const struct ddb_key *key, struct are
     ddb_write_key(&w, key);
     json_bool_member(&w, "ConsistentRead", true);
     json_object_end(&w);
-    r = call_read(db, arena, "GetItem", buf_str(&body), &root);
+    r = ddb_call_read(db, arena, "GetItem", buf_str(&body), &root);
     if (r < 0)
         return r;
     item = json_get(root, "Item");
@@ -92,7 +92,7 @@ static int get_chunk(struct store_backend *db, const struct ddb_key *keys, size_
 
     for (int i = 0;; i++) {
         size_t before = got;
-        int r = call_read(
+        int r = ddb_call_read(
             db, arena, "BatchGetItem", batch_body(db, keys, count, unprocessed, arena), &root);
         const struct json *list;
         if (r < 0)
@@ -179,7 +179,7 @@ int ddb_query(struct store_backend *db, const struct ddb_query *query, struct ar
         return 0;
     }
     do {
-        int r = call_read(db, arena, "Query",
+        int r = ddb_call_read(db, arena, "Query",
             query_body(db, query, MIN(query->limit - count, (size_t)1000), start, arena), &root);
         if (r < 0)
             return r;
@@ -252,8 +252,7 @@ int ddb_load_row(struct store_backend *db, const struct store_schema *schema,
     return join_columns(schema, ddb_read_s(item, "split"), buf_str(&bytes), arena, ret_row);
 }
 
-/* A split row is read in two steps; when it was replaced between them it is read again. */
-static int load_again(struct store_backend *db, const struct store_schema *schema,
+int ddb_load_whole(struct store_backend *db, const struct store_schema *schema,
     const struct ddb_key *key, const struct json *item, struct arena *arena, void *ret_row)
 {
     for (int i = 0; i < LOAD_TRIES; i++) {
@@ -278,7 +277,7 @@ static int get_row(struct store_backend *db, const struct store_schema *schema,
     const struct json *item;
     int r = ddb_get_item(db, key, arena, &item);
 
-    return r == 0 ? load_again(db, schema, key, item, arena, ret_row) : r;
+    return r == 0 ? ddb_load_whole(db, schema, key, item, arena, ret_row) : r;
 }
 
 int ddb_get(struct store_backend *db, enum store_entity entity, struct str workspace_id,
