@@ -167,7 +167,8 @@ static int fs_open(const struct config *config, const char *url, const struct en
     return 0;
 }
 
-/* Reads, and writes unless a commit has just shown that this works. */
+/* Reads, and writes unless a commit has just shown that this works. Now and then it also removes
+ * what processes that died left behind. */
 static int fs_health(struct store_backend *fs)
 {
     struct arena arena;
@@ -184,7 +185,7 @@ static int fs_health(struct store_backend *fs)
     else
         r = fs_meta_set(fs, "health", rfc3339(&arena, env_wall_ms(fs->env)));
     arena_deinit(&arena);
-    return r;
+    return r < 0 ? r : fs_sweep_when_due(fs);
 }
 
 static int commit_counted(struct store_backend *fs, struct store_batch *batch)
@@ -219,6 +220,7 @@ const struct store_ops store_firestore = {
     .get = fs_get,
     .find = fs_find,
     .list = fs_list,
+    .scan = fs_scan,
     .meta_get = fs_meta_get,
     .meta_set = fs_meta_set,
     .stats = fs_stats,

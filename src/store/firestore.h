@@ -90,6 +90,13 @@ MUST_CHECK int fs_read_row(const struct store_schema *schema, const struct json 
     struct arena *arena, void *ret_row);
 
 /* Reading. */
+/* fs_call() of what changes nothing: contention is waited out. Yields. */
+MUST_CHECK int fs_call_read(struct store_backend *fs, struct arena *arena, const char *method,
+    struct str body, const struct json **ret_root);
+/* The row of a document, its parts included; read again when it was replaced between the two. 0, or
+ * STORE_MISSING when it was deleted meanwhile. Yields. */
+MUST_CHECK int fs_load_row(struct store_backend *fs, const struct store_schema *schema,
+    const struct json *doc, struct arena *arena, void *ret_row);
 /* The documents of names, in their order; NULL for those that are missing. with_data false leaves
  * out the map "data". Yields. */
 MUST_CHECK int fs_get_docs(struct store_backend *fs, const struct str *names, size_t count,
@@ -110,6 +117,11 @@ int fs_find(struct store_backend *fs, enum store_entity entity, struct str works
     struct str value, struct arena *arena, void *ret_row);
 int fs_list(struct store_backend *fs, const struct store_query *query, int64_t after_order,
     struct str after_id, struct arena *arena, struct store_page *ret_page);
+int fs_scan(struct store_backend *fs, const struct store_visitor *visitor);
+/* Delete parts that a process which died left behind: no row refers to them, and they are older
+ * than any commit may take. Yields. */
+MUST_CHECK int fs_sweep(struct store_backend *fs);
+MUST_CHECK int fs_sweep_when_due(struct store_backend *fs);
 
 /* Writing. A batch becomes a plan: one entry for each document touched, whatever number of ops
  * touch it, since a document's precondition is about what was there before all of them. */

@@ -50,8 +50,9 @@ static void write_delete(struct request *request, struct str name)
     request->writes++;
 }
 
-static void write_part(
-    struct fs_plan *plan, struct request *request, const struct fs_split *split, int64_t number)
+/* A part names its row, so that one whose row never came can be told from the others. */
+static void write_part(struct fs_plan *plan, struct request *request, const struct fs_split *split,
+    struct str row, int64_t number)
 {
     size_t from = (size_t)number * FS_PART;
 
@@ -62,6 +63,8 @@ static void write_part(
         &request->w, "name", fs_part_name(plan->fs, split->part_id, number, plan->arena));
     json_name(&request->w, "fields");
     json_object_begin(&request->w);
+    fs_write_text(&request->w, "row", row);
+    fs_write_text(&request->w, "part_id", split->part_id);
     fs_write_bytes(&request->w, "bytes", str_slice(split->bytes, from, from + FS_PART));
     json_object_end(&request->w);
     json_object_end(&request->w);
@@ -155,7 +158,7 @@ static int send_parts(struct fs_plan *plan, const struct fs_split *splits)
                 r = request_send(plan, &request, &unsure);
                 request_begin(&request, plan->arena);
             }
-            write_part(plan, &request, &splits[i], part);
+            write_part(plan, &request, &splits[i], plan->entries[i]->name, part);
         }
     }
     return r == 0 ? request_send(plan, &request, &unsure) : r;
@@ -215,7 +218,7 @@ static int send_plan(struct fs_plan *plan, bool *ret_unsure)
     request_begin(&request, plan->arena);
     for (size_t i = 0; i < plan->count; i++) {
         for (int64_t part = 0; !ahead && part < splits[i].parts; part++)
-            write_part(plan, &request, &splits[i], part);
+            write_part(plan, &request, &splits[i], plan->entries[i]->name, part);
         write_entry(plan, &request, plan->entries[i], &splits[i]);
     }
     r = request_send(plan, &request, ret_unsure);

@@ -5,8 +5,8 @@
 #define GET_MAX 300  /* names of one batchGet */
 #define LOAD_TRIES 6 /* of a row that is being replaced */
 
-static int call_read(struct store_backend *fs, struct arena *arena, const char *method,
-    struct str body, const struct json **ret_root)
+int fs_call_read(struct store_backend *fs, struct arena *arena, const char *method, struct str body,
+    const struct json **ret_root)
 {
     struct fs_reply reply;
 
@@ -72,7 +72,7 @@ static int get_chunk(struct store_backend *fs, const struct str *names, size_t c
     if (!with_data)
         write_mask(&w);
     json_object_end(&w);
-    r = call_read(fs, arena, "batchGet", buf_str(&body), &root);
+    r = fs_call_read(fs, arena, "batchGet", buf_str(&body), &root);
     if (r < 0)
         return r;
     for (const struct json *one = json_first(root); one; one = json_next(one)) {
@@ -256,7 +256,7 @@ int fs_ask(struct store_backend *fs, const struct fs_question *question, struct 
     struct buf docs = BUF_IN(arena);
     const struct json *root;
     size_t count = 0;
-    int r = call_read(fs, arena, "runQuery", question_body(question, arena), &root);
+    int r = fs_call_read(fs, arena, "runQuery", question_body(question, arena), &root);
 
     if (r < 0)
         return r;
@@ -318,9 +318,8 @@ static int load_parts(struct store_backend *fs, const struct store_schema *schem
     return join_columns(schema, fs_read_text(fields, "split"), buf_str(&bytes), arena, row);
 }
 
-/* A row with parts is read in two steps; when it was replaced between them it is read again. */
-static int load_row(struct store_backend *fs, const struct store_schema *schema,
-    const struct json *doc, struct arena *arena, void *ret_row)
+int fs_load_row(struct store_backend *fs, const struct store_schema *schema, const struct json *doc,
+    struct arena *arena, void *ret_row)
 {
     struct str name = json_get_str(doc, "name");
 
@@ -351,7 +350,7 @@ static int get_row(struct store_backend *fs, const struct store_schema *schema, 
 
     if (r < 0)
         return r;
-    return doc ? load_row(fs, schema, doc, arena, ret_row) : STORE_MISSING;
+    return doc ? fs_load_row(fs, schema, doc, arena, ret_row) : STORE_MISSING;
 }
 
 int fs_get(struct store_backend *fs, enum store_entity entity, struct str workspace_id,
@@ -400,7 +399,8 @@ int fs_list(struct store_backend *fs, const struct store_query *query, int64_t a
         return r;
     page.rows = arena_zalloc(arena, MAX(count, (size_t)1), schema->row_size);
     for (size_t i = 0; i < count; i++) {
-        r = load_row(fs, schema, docs[i], arena, (char *)page.rows + page.count * schema->row_size);
+        r = fs_load_row(
+            fs, schema, docs[i], arena, (char *)page.rows + page.count * schema->row_size);
         if (r < 0)
             return r;
         page.count += r == 0; /* one that went meanwhile is left out */

@@ -162,6 +162,8 @@ function compareValues(a, b) {
     const [x, y] = [BigInt(a.integerValue), BigInt(b.integerValue)];
     return x < y ? -1 : x > y ? 1 : 0;
   }
+  if (a.referenceValue !== undefined && b.referenceValue !== undefined)
+    return Buffer.compare(Buffer.from(a.referenceValue), Buffer.from(b.referenceValue));
   if (a.stringValue !== undefined && b.stringValue !== undefined)
     return Buffer.compare(Buffer.from(a.stringValue), Buffer.from(b.stringValue));
   return kinds.indexOf(Object.keys(a)[0]) - kinds.indexOf(Object.keys(b)[0]);
@@ -209,7 +211,8 @@ function needIndex(collection, filters, orders) {
 }
 
 function runQuery(documents, database, body) {
-  members(body, ['structuredQuery'], 'runQuery');
+  members(body, ['structuredQuery', 'readTime'], 'runQuery');
+  if (body.readTime !== undefined && !/^\d{4}-\d\d-\d\dT.*Z$/.test(body.readTime)) throw invalid('readTime is a timestamp');
   const query = members(body.structuredQuery, ['select', 'from', 'where', 'orderBy', 'startAt', 'limit'], 'structuredQuery');
   if (!Array.isArray(query.from) || query.from.length !== 1) throw invalid('from names one collection');
   const collection = members(query.from[0], ['collectionId', 'allDescendants'], 'from').collectionId;
@@ -217,19 +220,20 @@ function runQuery(documents, database, body) {
   const orders = (query.orderBy ?? []).map((o) => {
     members(o, ['field', 'direction'], 'orderBy');
     if (!['ASCENDING', 'DESCENDING'].includes(o.direction)) throw invalid('Unknown direction');
-    return { path: checkFieldPath(o.field.fieldPath), direction: o.direction };
+    return { path: o.field.fieldPath === '__name__' ? '__name__' : checkFieldPath(o.field.fieldPath), direction: o.direction };
   });
   if (query.limit !== undefined && (!Number.isInteger(query.limit) || query.limit < 0)) throw invalid('limit is a whole number');
-  needIndex(collection, filters, orders);
+  if (orders.length !== 1 || orders[0].path !== '__name__') needIndex(collection, filters, orders); // names need none
+  const valueAt = (doc, path) => (path === '__name__' ? { referenceValue: doc.name } : doc.fields[path]);
   const compare = (a, b) => {
     for (const { path, direction } of orders) {
-      const order = compareValues(a.fields[path], b.fields[path]);
+      const order = compareValues(valueAt(a, path), valueAt(b, path));
       if (order !== 0) return direction === 'ASCENDING' ? order : -order;
     }
     return 0;
   };
   let found = [...documents.values()].filter((doc) => doc.name.startsWith(`${database}/documents/${collection}/`) &&
-    orders.every((o) => o.path in doc.fields) &&
+    orders.every((o) => o.path === '__name__' || o.path in doc.fields) &&
     filters.every((f) => f.path in doc.fields && operators[f.op](compareValues(doc.fields[f.path], f.value))));
   found.sort((a, b) => compare(a, b) || Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
   if (query.startAt) {
@@ -239,7 +243,7 @@ function runQuery(documents, database, body) {
     const some = orders.slice(0, values.length);
     const order = (doc) => {
       for (const { path, direction } of some) {
-        const o = compareValues(doc.fields[path], place.fields[path]);
+        const o = compareValues(valueAt(doc, path), place.fields[path]);
         if (o !== 0) return direction === 'ASCENDING' ? o : -o;
       }
       return 0;

@@ -230,6 +230,55 @@ TEST(large_rows_lie_in_parts_that_go_with_them)
     suite_close(&s);
 }
 
+/* A part whose row was never written. */
+static int write_orphan(struct test *t, struct store_backend *fs)
+{
+    struct str documents = str_printf(t->arena, "%.*s/documents", STR_ARG(fs->database));
+    struct str body = str_printf(t->arena,
+        "{\"writes\":[{\"update\":{\"name\":\"%.*s/parts/lost:0\",\"fields\":{"
+        "\"row\":{\"stringValue\":\"%.*s/runs/w1:gone\"},\"part_id\":{\"stringValue\":\"lost\"},"
+        "\"bytes\":{\"bytesValue\":\"AAAA\"}}}}]}",
+        STR_ARG(documents), STR_ARG(documents));
+    struct fs_reply reply;
+
+    return fs_call(fs, t->arena, "commit", body, &reply);
+}
+
+static int64_t two_hours_on(void *ctx)
+{
+    (void)ctx;
+    return env_wall_ms(env_system()) + 2 * HOUR_MS;
+}
+
+/* As a process leaves them that dies between a row's parts and the row. */
+TEST(parts_of_a_row_that_never_came_are_swept)
+{
+    struct suite s;
+    struct run_row row = a_run("w1", "r1", "s1", 1), got;
+    struct env later = *env_system();
+    struct store_backend *fs;
+    size_t before;
+
+    NEED_SERVICE();
+    REQUIRE_OK(suite_open_url(t, "firestore://theo-%", &s));
+    fs = s.store->backend;
+    row.request = a_large_value(t->arena, 2 * MIB, 'k');
+    EXPECT_OK(put_row(&s, STORE_RUNS, &row));
+    before = count_parts(t, &s);
+    REQUIRE_OK(write_orphan(t, fs));
+    EXPECT_EQ(count_parts(t, &s), before + 1);
+    EXPECT_OK(fs_sweep(fs)); /* it may still be on its way */
+    EXPECT_EQ(count_parts(t, &s), before + 1);
+    later.wall_ms = two_hours_on;
+    fs->env = &later;
+    EXPECT_OK(fs_sweep(fs));
+    fs->env = env_system();
+    EXPECT_EQ(count_parts(t, &s), before);
+    EXPECT_OK(get_row(&s, STORE_RUNS, "w1", "r1", &got));
+    EXPECT(str_eq(got.request, row.request));
+    suite_close(&s);
+}
+
 TEST(any_key_makes_a_name)
 {
     static const char *const ids[] = {
