@@ -7,6 +7,7 @@
 #include "runtime/loop.h"
 #include "secure/seal.h"
 #include "store/backend.h"
+#include "store/messages.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -33,11 +34,6 @@ struct bench {
 static int start_turn(struct bench *bench, struct arena *arena, struct run_row *run)
 {
     struct message_row messages[MESSAGES];
-    struct agent_action_row action = {.workspace_id = run->workspace_id,
-        .run_id = run->id,
-        .seq = 1,
-        .events = str_from(events),
-        .created_at = run->created_at};
     struct store_batch batch;
 
     store_batch_init(&batch, arena);
@@ -51,9 +47,8 @@ static int start_turn(struct bench *bench, struct arena *arena, struct run_row *
             .author = STR("Ana Martins"),
             .body = str_from(body),
             .created_at = run->created_at};
-        store_insert(&batch, STORE_MESSAGES, &messages[i]);
     }
-    store_insert(&batch, STORE_AGENT_ACTIONS, &action);
+    messages_insert(&batch, messages, MESSAGES);
     return store_commit(bench->store, &batch);
 }
 
@@ -67,6 +62,11 @@ static int finish_turn(struct bench *bench, struct arena *arena, struct run_row 
         .author = STR("Theo"),
         .body = str_from(body),
         .created_at = run->created_at};
+    struct agent_action_row action = {.workspace_id = run->workspace_id,
+        .run_id = run->id,
+        .seq = 1,
+        .events = str_from(events),
+        .created_at = run->created_at};
     struct store_batch batch;
 
     run->state = STR("completed");
@@ -75,6 +75,7 @@ static int finish_turn(struct bench *bench, struct arena *arena, struct run_row 
     store_batch_init(&batch, arena);
     store_update(&batch, STORE_RUNS, run);
     store_insert(&batch, STORE_MESSAGES, &answer);
+    store_insert(&batch, STORE_AGENT_ACTIONS, &action);
     return store_commit(bench->store, &batch);
 }
 

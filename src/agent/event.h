@@ -51,7 +51,8 @@ MUST_CHECK int event_record(struct event_log *log, const char *type, struct str 
 /* Deliver an event that is not kept. */
 MUST_CHECK int event_stream(struct event_log *log, const char *type, struct str data);
 
-/* Between hold and release events are recorded but not shown: what a client sees is stored. */
+/* Between hold and release events are recorded but not shown, until what they tell of is stored:
+ * the run and its input, or its answer. */
 void event_log_hold(struct event_log *log);
 MUST_CHECK int event_log_release(struct event_log *log);
 /* Forget events recorded since event_log_hold() that were never stored. */

@@ -122,7 +122,9 @@ static int first_events(struct run *run, int64_t from, int64_t to)
     return run_event(run, "run.completed", run->row.result);
 }
 
-/* Join the request on to the session as it is now, and put everything into the batch. */
+/* Join the request on to the session as it is now, and put everything into the batch. The first
+ * events of a run that will speak are stored with the next ones, before an effect or at its end:
+ * the run's own row says until then that it began, and each row less is felt in every turn. */
 static int build_begin(struct run *run, struct store_batch *batch, struct agent_action_row *action)
 {
     const struct transcript *next = &run->request->chat;
@@ -139,7 +141,8 @@ static int build_begin(struct run *run, struct store_batch *batch, struct agent_
     run->row.request = request_text(run, from, session->row.message_count);
     store_insert(batch, STORE_RUNS, &run->row);
     rc = first_events(run, from, session->row.message_count);
-    if (rc == 0 && event_log_row(&run->log, run->row.workspace_id, run->row.id, action))
+    if (rc == 0 && !run->verdict.speak &&
+        event_log_row(&run->log, run->row.workspace_id, run->row.id, action))
         store_insert(batch, STORE_AGENT_ACTIONS, action);
     return rc;
 }
@@ -194,7 +197,8 @@ static void committed(struct run *run, const struct chat_session_row *before)
 {
     struct session *session = &run->session;
 
-    event_log_stored(&run->log);
+    if (!run->verdict.speak)
+        event_log_stored(&run->log);
     if (session->fresh)
         session->row.version = 1;
     else if (session->row.message_count != before->message_count)

@@ -1,5 +1,6 @@
 #include "agent/session.h"
 
+#include "store/messages.h"
 #include "text/tokens.h"
 
 /* History is read in pages until it holds that many tokens or messages, and as much as the request
@@ -144,7 +145,7 @@ static int read_history(struct store *store, const struct transcript *next, stru
     struct store_page page;
 
     do {
-        int rc = store_list(store, &query, arena, &page);
+        int rc = messages_list(store, &query, arena, &page);
 
         if (rc != 0)
             return rc;
@@ -308,6 +309,5 @@ void session_append(struct session *session, struct store_batch *batch, struct s
         store_insert(batch, STORE_CHAT_SESSIONS, row);
     else if (count > 0)
         store_update(batch, STORE_CHAT_SESSIONS, row);
-    for (size_t i = 0; i < count; i++)
-        store_insert(batch, STORE_MESSAGES, &rows[i]);
+    messages_insert(batch, rows, count);
 }

@@ -1,6 +1,7 @@
 /* /api/sessions: list, read, and delete for good. */
 #include "api/exchange.h"
 #include "store/erase.h"
+#include "store/messages.h"
 
 static void write_session(struct json_writer *w, const struct chat_session_row *row)
 {
@@ -104,7 +105,7 @@ int sessions_messages(struct exchange *x)
     if (rc == 0)
         rc = find_session(x, &session);
     if (rc == 0)
-        rc = store_list(x->store, &query, x->arena, &page);
+        rc = messages_list(x->store, &query, x->arena, &page);
     if (rc < 0)
         return rc;
     json_init(&w, &out);

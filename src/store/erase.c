@@ -1,5 +1,7 @@
 #include "store/erase.h"
 
+#include "store/messages.h"
+
 #define PAGE 200
 #define RUNS 50 /* a commit deletes what hangs on so many */
 
@@ -82,25 +84,33 @@ int erase_session(struct store *store, struct str workspace_id, struct str sessi
     return r;
 }
 
-/* Messages lie in the order they were stored in: the first that is young enough ends it. */
+/* Messages lie in the order they were stored in: the first that is young enough ends it. Those of
+ * one row were stored together. */
 static int erase_messages_page(struct store *store, const struct store_query *query,
-    int64_t before_ms, struct arena *arena, size_t *ret_count)
+    int64_t before_ms, struct arena *arena, size_t *ret_rows, int64_t *messages)
 {
     const struct message_row *rows;
+    struct message_row *inside;
     struct store_batch batch;
     struct store_page page;
-    size_t count = 0;
+    size_t count = 0, held, sum = 0;
     int r = store_list(store, query, arena, &page);
 
     if (r < 0)
         return r;
     rows = page.rows;
     store_batch_init(&batch, arena);
-    while (count < page.count && rows[count].created_at < before_ms)
-        store_delete(&batch, STORE_MESSAGES, &rows[count++]);
-    r = store_commit(store, &batch);
+    for (; r == 0 && count < page.count && rows[count].created_at < before_ms; count++) {
+        r = messages_unpack(&rows[count], arena, &inside, &held);
+        sum += r == 0 ? held : 0;
+        store_delete(&batch, STORE_MESSAGES, &rows[count]);
+    }
     if (r == 0)
-        *ret_count = count;
+        r = store_commit(store, &batch);
+    if (r == 0) {
+        *ret_rows = count;
+        *messages += (int64_t)sum;
+    }
     return r;
 }
 
@@ -116,8 +126,7 @@ int erase_before(struct store *store, struct str workspace_id, struct str sessio
     while (r == 0 && count == PAGE) {
         arena_reset(&arena);
         count = 0;
-        r = erase_messages_page(store, &query, before_ms, &arena, &count);
-        stats->messages += (int64_t)count;
+        r = erase_messages_page(store, &query, before_ms, &arena, &count, &stats->messages);
     }
     arena_deinit(&arena);
     return r;
@@ -160,48 +169,84 @@ static bool wrote(const struct person *person, const struct message_row *row)
     return str_eq_nocase(row->author, person->author);
 }
 
-/* Blank the author's messages and Theo's answers. */
-static int blank_page(struct person *person, struct store_page *page, struct arena *arena)
+/* Blank the author's messages and Theo's answers in one row. */
+static int blank_row(struct person *person, const struct message_row *row,
+    struct store_batch *batch, size_t *own_count)
 {
-    struct message_row *rows = page->rows;
-    struct store_batch batch;
+    struct message_row *messages;
+    size_t count, changed = 0;
+    int r = messages_unpack(row, batch->arena, &messages, &count);
 
-    store_batch_init(&batch, arena);
-    for (size_t i = 0; i < page->count; i++) {
-        bool own = wrote(person, &rows[i]);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        bool own = wrote(person, &messages[i]);
 
-        if (!own && !str_is(rows[i].direction, "out"))
+        if (!own && !str_is(messages[i].direction, "out"))
             continue;
         if (own)
-            rows[i].author = STR("(erased)");
-        rows[i].body = rows[i].channel_ids = STR("");
-        store_put(&batch, STORE_MESSAGES, &rows[i]);
-        person->stats->messages += own;
+            messages[i].author = STR("(erased)");
+        messages[i].body = messages[i].channel_ids = STR("");
+        *own_count += own;
+        changed++;
     }
-    return store_commit(person->store, &batch);
+    if (r == 0 && changed > 0) {
+        struct message_row *blank = arena_new(batch->arena, struct message_row);
+
+        *blank = messages_pack(messages, count, batch->arena);
+        store_put(batch, STORE_MESSAGES, blank);
+    }
+    return r;
 }
 
-static int blank_messages(struct person *person, const struct chat_session_row *session)
+/* A page of rows. Two people's messages may lie in one row, and both may be erased at once: the
+ * chat's version, which every change raises, makes the second one read the row again. */
+static int blank_page(struct person *person, struct str session_id, const struct store_query *query,
+    struct arena *arena, struct store_page *ret_page)
+{
+    struct chat_session_row session;
+    struct store_batch batch;
+    size_t own;
+    int r;
+
+    do {
+        own = 0;
+        store_batch_init(&batch, arena);
+        r = store_get(
+            person->store, STORE_CHAT_SESSIONS, person->workspace_id, session_id, arena, &session);
+        if (r == 0)
+            r = store_list(person->store, query, arena, ret_page);
+        for (size_t i = 0; r == 0 && i < ret_page->count; i++)
+            r = blank_row(person, (const struct message_row *)ret_page->rows + i, &batch, &own);
+        if (r != 0)
+            return r;
+        if (batch.count > 0)
+            store_update(&batch, STORE_CHAT_SESSIONS, &session);
+        r = store_commit(person->store, &batch);
+    } while (r == STORE_CONFLICT);
+    if (r == 0)
+        person->stats->messages += (int64_t)own;
+    return r;
+}
+
+static int blank_messages(struct person *person, struct str session_id)
 {
     struct store_query query =
-        page_query(STORE_MESSAGES, person->workspace_id, STORE_CHILDREN, session->id);
+        page_query(STORE_MESSAGES, person->workspace_id, STORE_CHILDREN, session_id);
     struct arena arenas[2];
-    struct store_page page;
+    struct store_page page = {0};
     int turn = 0, r;
 
     arena_init(&arenas[0]);
     arena_init(&arenas[1]);
     do {
         arena_reset(&arenas[turn]);
-        r = store_list(person->store, &query, &arenas[turn], &page);
+        r = blank_page(person, session_id, &query, &arenas[turn], &page);
         if (r == 0)
-            r = blank_page(person, &page, &arenas[turn]);
-        query.cursor = page.cursor;
+            query.cursor = page.cursor;
         turn ^= 1;
     } while (r == 0 && !str_empty(query.cursor));
     arena_deinit(&arenas[0]);
     arena_deinit(&arenas[1]);
-    return r;
+    return r > 0 ? 0 : r; /* deleted meanwhile */
 }
 
 /* The chat's title and state may hold words of the messages. A turn that changes the chat at the
@@ -247,7 +292,7 @@ static int read_messages(struct person *person, const struct chat_session_row *s
     arena_init(&arenas[1]);
     do {
         arena_reset(&arenas[turn]);
-        r = store_list(person->store, &query, &arenas[turn], &page);
+        r = messages_list(person->store, &query, &arenas[turn], &page);
         for (size_t i = 0; r == 0 && i < page.count; i++)
             if (wrote(person, &((const struct message_row *)page.rows)[i]))
                 r = message(ctx, session, &((const struct message_row *)page.rows)[i]);
@@ -286,7 +331,7 @@ static int erase_in_session(struct person *person, const struct chat_session_row
     r = erase_runs(person->store, person->workspace_id, session->id, 0, person->stats);
     if (r == 0)
         r = blank_session(person, session->id);
-    return r == 0 ? blank_messages(person, session) : r;
+    return r == 0 ? blank_messages(person, session->id) : r;
 }
 
 int erase_person(

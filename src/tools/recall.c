@@ -1,6 +1,6 @@
 /* recall: search in the stored history of this very chat, and of no other. */
 #include "agent/tool.h"
-#include "store/store.h"
+#include "store/messages.h"
 #include "text/words.h"
 
 #define LIMIT_DEFAULT 5
@@ -112,7 +112,7 @@ static int look(const struct tool_call *call, struct search *search)
 
     do {
         struct store_page page;
-        int rc = store_list(call->store, &query, call->arena, &page);
+        int rc = messages_list(call->store, &query, call->arena, &page);
 
         if (rc != 0)
             return rc;

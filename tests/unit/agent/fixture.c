@@ -1,6 +1,7 @@
 #include "fixture.h"
 
 #include "runtime/errinj.h"
+#include "store/messages.h"
 
 static struct fixture *current;
 
@@ -245,7 +246,7 @@ struct str fixture_messages(struct fixture *f, struct str session_id)
     struct buf all = BUF_IN(f->t->arena);
     struct store_page page;
 
-    if (store_list(f->store, &query, f->t->arena, &page) < 0)
+    if (messages_list(f->store, &query, f->t->arena, &page) < 0)
         return STR("failed");
     for (size_t i = 0; i < page.count; i++) {
         const struct message_row *row = (struct message_row *)page.rows + i;

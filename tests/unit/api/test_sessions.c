@@ -63,7 +63,7 @@ TEST(deleting_leaves_nothing_behind)
     chat = post(&h, "/api/chat", "{\"chat_context\":\"Ana: one\\nBen: Theo, book it\"}");
     session = json_get_str(chat.json, "session_id");
     run = json_get_str(chat.json, "run_id");
-    EXPECT_EQ(left(&h, STORE_MESSAGES, STORE_CHILDREN, session), 3);
+    EXPECT_EQ(left(&h, STORE_MESSAGES, STORE_CHILDREN, session), 2);
     EXPECT_EQ(left(&h, STORE_RUNS, 0, session), 1);
     EXPECT(left(&h, STORE_AGENT_ACTIONS, STORE_CHILDREN, run) > 0);
     EXPECT(left(&h, STORE_EFFECTS, 0, run) > 0);

@@ -1,0 +1,29 @@
+/* The messages of a chat. Those that came together, with one request, lie in one row: a chat of
+ * seven messages is one row and not seven, and each row costs its share of every commit. The row
+ * has the number of its first message, and the others follow in its column `more`; so a row of one
+ * message is that message.
+ *
+ * Whoever reads messages reads them here, one by one, whatever the rows are.
+ */
+#ifndef STORE_MESSAGES_H
+#define STORE_MESSAGES_H
+
+#include "store/store.h"
+
+/* Put count messages into the batch as rows. They are consecutive (seq) and agree in all but
+ * author, body, channel_ids and at; they are borrowed until the commit. */
+void messages_insert(struct store_batch *batch, const struct message_row *messages, size_t count);
+
+/* As store_list() of STORE_MESSAGES by STORE_CHILDREN, with a message in each of the page's rows;
+ * from and to are not looked at. ERR_CORRUPT when a row cannot be read. Yields. */
+MUST_CHECK int messages_list(struct store *store, const struct store_query *query,
+    struct arena *arena, struct store_page *ret_page);
+
+/* The messages of one row as it is stored, for who rewrites rows: 0 or ERR_CORRUPT. */
+MUST_CHECK int messages_unpack(const struct message_row *row, struct arena *arena,
+    struct message_row **ret_messages, size_t *ret_count);
+/* The row that holds these messages, whatever their number. */
+struct message_row messages_pack(
+    const struct message_row *messages, size_t count, struct arena *arena);
+
+#endif
