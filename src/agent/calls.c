@@ -42,21 +42,21 @@ static void job_failed(struct job *job, int rc)
 
 static int find_tool(struct job *job)
 {
-    const struct agent_house *house = job->run->house;
+    const struct run *run = job->run;
     char known[256] = "";
     size_t len = 0;
 
-    for (size_t i = 0; i < house->tool_count; i++) {
-        if (str_is(job->asked->name, house->tools[i]->name)) {
-            job->tool = house->tools[i];
+    for (size_t i = 0; i < run->tool_count; i++) {
+        if (str_is(job->asked->name, run->tool_list[i]->name)) {
+            job->tool = run->tool_list[i];
             job->index = i;
             return 0;
         }
         if (len + 1 < sizeof(known))
             len += (size_t)snprintf(
-                known + len, sizeof(known) - len, "%s%s", i ? ", " : "", house->tools[i]->name);
+                known + len, sizeof(known) - len, "%s%s", i ? ", " : "", run->tool_list[i]->name);
     }
-    job->index = house->tool_count;
+    job->index = run->tool_count;
     return err_set(ERR_NOT_FOUND, "There is no tool %.*s; the tools are: %s.",
         (int)MIN(job->asked->name.len, (size_t)64), job->asked->name.ptr, known);
 }
@@ -182,6 +182,7 @@ static int call_tool(struct job *job)
 {
     const struct run *run = job->run;
     struct tool_call call = {
+        .tool = job->tool,
         .arena = job->arena,
         .env = run->house->env,
         .store = run->house->store,
@@ -369,6 +370,8 @@ static int finish(struct job *job)
         job->result = job->twin->result;
         job->reused = true;
     }
+    if (job->tool && job->tool->untrusted)
+        job->result.untrusted = true;
     again = job->rc < 0 && wrong_call(job) && !*given_back;
     if (job->rc == 0) {
         const char *status = job->reused ? "reused" : "done";

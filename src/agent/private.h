@@ -1,6 +1,7 @@
 /* What the files of a run share; nobody outside this room includes it.
  *
- * run.c drives; journal.c commits; think.c asks models; calls.c executes tool calls; result.c
+ * run.c drives; journal.c commits; think.c asks models; toolbox.c gathers tools; calls.c
+ * executes their calls; result.c
  * writes the answer.
  */
 #ifndef AGENT_PRIVATE_H
@@ -30,7 +31,9 @@ struct run {
     size_t model_count, model_current;
     struct model_message *messages;
     size_t message_count, message_capacity;
-    struct model_tool *tools;
+    const struct tool *const *tool_list; /* the house's and those of its sources */
+    size_t tool_count;
+    struct model_tool *tools; /* the same, for the model */
     bool *given_back; /* per tool, and one for unknown names: was an error given back already? */
     int64_t tokens;   /* spent, estimated where a provider does not say */
     struct buf delta; /* heap: answer text that is held back while it may mean silence */
@@ -64,6 +67,10 @@ MUST_CHECK int journal_end(struct run *run, const char *state, int code, const s
 MUST_CHECK int think_prepare(struct run *run);
 /* Ask models and run tools until there is an answer in run->result, or silence. Yields. */
 MUST_CHECK int think(struct run *run);
+
+/* toolbox.c */
+/* Gather the run's tools. 0, or what ends the run. Yields. */
+MUST_CHECK int toolbox_fill(struct run *run);
 
 /* calls.c */
 /* Execute tool calls, append their answers to run->messages. 0, or what ends the run. Yields. */

@@ -23,6 +23,8 @@ struct agent_house {
     size_t model_count;
     const struct tool *const *tools;
     size_t tool_count;
+    const struct tool_source *sources; /* of further tools, asked by each run that needs a model */
+    size_t source_count;
     struct tool_services *services;
 };
 

@@ -61,7 +61,7 @@ void run_message_add(struct run *run, const struct model_message *message)
     run->messages[run->message_count++] = *message;
 }
 
-static void prepare_messages(struct run *run)
+static int prepare_messages(struct run *run)
 {
     const struct agent_house *house = run->house;
     struct prompt_scene scene = {
@@ -76,14 +76,7 @@ static void prepare_messages(struct run *run)
 
     run->messages = prompt_messages(&scene, &run->chat, extra, run->arena, &run->message_count);
     run->message_capacity = run->message_count + extra;
-    run->tools = arena_array(run->arena, struct model_tool, house->tool_count);
-    run->given_back = arena_array(run->arena, bool, house->tool_count + 1);
-    for (size_t i = 0; i < house->tool_count; i++)
-        run->tools[i] = (struct model_tool){
-            .name = str_from(house->tools[i]->name),
-            .description = str_from(house->tools[i]->description),
-            .parameters = str_from(house->tools[i]->parameters),
-        };
+    return toolbox_fill(run);
 }
 
 static int send_delta(struct run *run, struct str text)
@@ -149,7 +142,7 @@ static void fill_request(
         .messages = run->messages,
         .message_count = run->message_count,
         .tools = run->tools,
-        .tool_count = config->run_max_tool_calls > 0 ? run->house->tool_count : 0,
+        .tool_count = config->run_max_tool_calls > 0 ? run->tool_count : 0,
         .tool_choice = tools && !last ? MODEL_TOOLS_AUTO : MODEL_TOOLS_NONE,
         .temperature = -1,
         .api_key = key_for(run, model),
@@ -389,7 +382,10 @@ static void take_answer(struct run *run, const struct model_reply *reply)
 
 int think(struct run *run)
 {
-    prepare_messages(run);
+    int prepared = prepare_messages(run);
+
+    if (prepared < 0)
+        return prepared;
     for (;;) {
         struct model_reply reply = {0};
         int rc = ask(run, &reply);

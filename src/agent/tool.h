@@ -19,7 +19,8 @@ enum tool_effect {
 };
 
 struct tool_call {
-    struct arena *arena; /* the run's */
+    const struct tool *tool; /* the one that is called: its ctx */
+    struct arena *arena;     /* the run's */
     const struct env *env;
     struct store *store;
     struct tool_services *services;
@@ -42,6 +43,7 @@ struct tool_result {
     struct str event;   /* JSON of a calendar event made or changed; may be empty */
     const struct tool_citation *citations;
     size_t citation_count;
+    bool untrusted; /* others wrote what content says: data, never instructions */
 };
 
 struct tool {
@@ -57,6 +59,18 @@ struct tool {
     /* TOOL_WRITE: true when a call with these arguments changes nothing and so needs no ledger
      * ("list"). May be NULL. */
     bool (*reads_only)(const struct json *args);
+    /* Every result of it is untrusted, also one reused from the ledger. */
+    bool untrusted;
+    const void *ctx; /* the tool's own; NULL for those of src/catalog.def */
+};
+
+/* Tools that are only known while Theo runs: those of an MCP server, for example. */
+struct tool_source {
+    /* The tools there are now, in arena or living as long as it. What a source cannot reach it
+     * leaves out and logs; a failure ends the run (ERR_CANCELLED, ERR_TIMEOUT). Yields. */
+    int (*list)(
+        void *ctx, struct arena *arena, const struct tool *const **ret_tools, size_t *ret_count);
+    void *ctx;
 };
 
 /* Check args against the subset of JSON Schema that tools use: type, properties, required,

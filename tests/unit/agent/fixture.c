@@ -114,11 +114,27 @@ static int fetch(const struct tool_call *call, struct tool_result *ret_result)
     "{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{" members "}}"
 
 static const struct tool tools[] = {
-    {"book", "Books.", OBJECT("\"what\":{\"type\":\"string\",\"minLength\":2}"), TOOL_WRITE, 0,
-        book, NULL},
-    {"hang", "Hangs.", OBJECT(""), TOOL_READ, 30, hang, NULL},
-    {"slow", "Waits.", OBJECT("\"number\":{\"type\":\"integer\"}"), TOOL_READ, 0, slow, NULL},
-    {"fetch", "Fetches.", OBJECT(""), TOOL_READ, 0, fetch, NULL},
+    {.name = "book",
+        .description = "Books.",
+        .parameters = OBJECT("\"what\":{\"type\":\"string\",\"minLength\":2}"),
+        .effect = TOOL_WRITE,
+        .run = book},
+    {.name = "hang",
+        .description = "Hangs.",
+        .parameters = OBJECT(""),
+        .effect = TOOL_READ,
+        .timeout_ms = 30,
+        .run = hang},
+    {.name = "slow",
+        .description = "Waits.",
+        .parameters = OBJECT("\"number\":{\"type\":\"integer\"}"),
+        .effect = TOOL_READ,
+        .run = slow},
+    {.name = "fetch",
+        .description = "Fetches.",
+        .parameters = OBJECT(""),
+        .effect = TOOL_READ,
+        .run = fetch},
 };
 static const struct tool *const tool_list[] = {&tools[0], &tools[1], &tools[2], &tools[3]};
 

@@ -159,7 +159,7 @@ TEST(ledger_keeps_the_outcome)
 
     REQUIRE(fixture_open(t, &f, books, NULL));
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct tool_result result = {STR("c"), STR("s"), STR(""), NULL, 0};
+        struct tool_result result = {.content = STR("c"), .summary = STR("s"), .event = STR("")};
         struct ledger_intent intent = {
             .workspace_id = STR("main"), .run_id = STR("r"), .tool = "x"};
         struct ledger_entry entry;

@@ -1,0 +1,57 @@
+/* The tools of one run: those built in and those that sources know now. */
+#include "agent/private.h"
+#include "base/log.h"
+
+static bool is_taken(const struct tool *const *list, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A name that is taken stays with who had it first: a source cannot replace a built-in tool. */
+static int add_source(struct run *run, const struct tool_source *source)
+{
+    const struct tool **list;
+    const struct tool *const *more;
+    size_t count = run->tool_count, more_count;
+    int rc = source->list(source->ctx, run->arena, &more, &more_count);
+
+    if (rc < 0)
+        return rc;
+    list = arena_array(run->arena, const struct tool *, count + more_count);
+    if (count > 0)
+        memcpy(list, run->tool_list, count * sizeof(*list));
+    for (size_t i = 0; i < more_count; i++) {
+        if (is_taken(list, count, more[i]->name))
+            log_warn("tool.name_taken", LOG_CSTR("tool", more[i]->name));
+        else
+            list[count++] = more[i];
+    }
+    run->tool_list = list;
+    run->tool_count = count;
+    return 0;
+}
+
+int toolbox_fill(struct run *run)
+{
+    const struct agent_house *house = run->house;
+    int rc = 0;
+
+    run->tool_list = house->tools;
+    run->tool_count = house->tool_count;
+    for (size_t i = 0; i < house->source_count && rc == 0; i++)
+        rc = add_source(run, &house->sources[i]);
+    if (rc < 0)
+        return rc;
+    run->tools = arena_array(run->arena, struct model_tool, run->tool_count);
+    run->given_back = arena_array(run->arena, bool, run->tool_count + 1);
+    for (size_t i = 0; i < run->tool_count; i++)
+        run->tools[i] = (struct model_tool){
+            .name = str_from(run->tool_list[i]->name),
+            .description = str_from(run->tool_list[i]->description),
+            .parameters = str_from(run->tool_list[i]->parameters),
+        };
+    return 0;
+}
