@@ -17,19 +17,25 @@ static void postgres_close(struct store_backend *postgres)
     free(postgres);
 }
 
+static int connect_once(const char *url, struct pg_libpq *ret_pq, struct pg_conn *ret_conn)
+{
+    int r = pg_libpq_load(ret_pq);
+
+    if (r == 0)
+        r = pg_check_url(ret_pq, url);
+    return r < 0 ? r : pg_conn_open(ret_pq, url, ret_conn);
+}
+
 static int postgres_open(const struct config *config, const char *url, const struct env *env,
     struct store_backend **ret_backend)
 {
     struct store_backend *postgres = xcalloc(1, sizeof(*postgres));
     struct pg_conn conn;
-    int r = pg_libpq_load(&postgres->pq);
+    int r;
 
     postgres->env = env;
     postgres->url = xstrdup(url);
-    if (r == 0)
-        r = pg_check_url(&postgres->pq, url);
-    if (r == 0)
-        r = pg_conn_open(&postgres->pq, postgres->url, &conn);
+    r = connect_once(postgres->url, &postgres->pq, &conn);
     if (r == 0) {
         r = pg_migrate(&conn);
         if (r < 0)
@@ -43,6 +49,26 @@ static int postgres_open(const struct config *config, const char *url, const str
         env, &conn, (int)(config->postgres_connections ? config->postgres_connections : 8));
     *ret_backend = postgres;
     return 0;
+}
+
+static int postgres_plan(
+    const struct config *config, const char *url, const struct env *env, struct buf *out)
+{
+    struct pg_libpq pq;
+    struct pg_conn conn;
+    int r = connect_once(url, &pq, &conn);
+
+    (void)config, (void)env;
+    if (r < 0)
+        return r;
+    r = pg_plan(&conn, out);
+    pg_conn_close(&conn);
+    return r;
+}
+
+static int postgres_scan(struct store_backend *postgres, const struct store_visitor *visitor)
+{
+    return pg_scan(&postgres->pq, postgres->url, visitor);
 }
 
 static int postgres_commit(struct store_backend *postgres, struct store_batch *batch)
@@ -120,39 +146,57 @@ static int postgres_claim(struct store_backend *postgres, const struct store_cla
     return read_rows(postgres, &st, &store_schemas[claim->entity], true, arena, ret_page);
 }
 
-/* Rare, and also asked outside fibers: a connection of its own. */
-static int run_meta(struct store_backend *postgres, const char *sql, const char *const *values,
-    int count, struct arena *arena, struct str *ret_value)
+/* One text, or "" where there is no row. */
+static int run_meta(struct store_backend *postgres, struct pg_statement *st, bool writes,
+    struct arena *arena, struct str *ret_value)
 {
-    struct pg_conn conn;
-    int r = pg_conn_open(&postgres->pq, postgres->url, &conn);
+    const struct pg_libpq *pq = &postgres->pq;
+    struct pg_request request = {.query = st, .writes = writes};
+    int r = pg_pool_run(postgres->pool, &request);
 
-    if (r < 0)
-        return r;
-    r = pg_query_text(&conn, sql, values, count, arena, ret_value);
-    pg_conn_close(&conn);
-    return r > 0 ? err_set(ERR_UNAVAILABLE, "PostgreSQL is just being shut down: wait.") : r;
+    if (r == 0 && pq->ntuples(request.rows) == 0)
+        *ret_value = STR("");
+    else if (r == 0)
+        *ret_value = str_dup(arena, (struct str){pq->getvalue(request.rows, 0, 0),
+                                        (size_t)pq->getlength(request.rows, 0, 0)});
+    pq->clear(request.rows);
+    return r;
 }
 
 static int postgres_meta_get(
     struct store_backend *postgres, const char *name, struct arena *arena, struct str *ret_value)
 {
-    return run_meta(postgres, "SELECT value FROM meta WHERE name = $1", &name, 1, arena, ret_value);
+    struct pg_statement st;
+
+    pg_statement_init(&st, arena, STR("*"));
+    buf_add_cstr(&st.sql, "SELECT value FROM meta WHERE name = ");
+    pg_add_str(&st, str_from(name));
+    return run_meta(postgres, &st, false, arena, ret_value);
+}
+
+static int set_meta(
+    struct store_backend *postgres, const char *name, struct str value, struct arena *arena)
+{
+    struct pg_statement st;
+    struct str ignored;
+
+    pg_statement_init(&st, arena, STR("*"));
+    buf_add_cstr(&st.sql, "INSERT INTO meta VALUES (");
+    pg_add_str(&st, str_from(name));
+    buf_add_cstr(&st.sql, ", ");
+    pg_add_str(&st, value);
+    buf_add_cstr(
+        &st.sql, ") ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING name");
+    return run_meta(postgres, &st, true, arena, &ignored);
 }
 
 static int postgres_meta_set(struct store_backend *postgres, const char *name, struct str value)
 {
     struct arena arena;
-    const char *values[2] = {name};
-    struct str ignored;
     int r;
 
     arena_init(&arena);
-    values[1] = str_cstr(&arena, value);
-    r = run_meta(postgres,
-        "INSERT INTO meta VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value "
-        "RETURNING name",
-        values, 2, &arena, &ignored);
+    r = set_meta(postgres, name, value, &arena);
     arena_deinit(&arena);
     return r;
 }
@@ -160,22 +204,12 @@ static int postgres_meta_set(struct store_backend *postgres, const char *name, s
 /* A load balancer may ask often: a commit of the last second is proof enough. */
 static int postgres_health(struct store_backend *postgres)
 {
-    struct pg_request request = {.writes = true};
-    struct pg_statement st;
-    struct arena arena;
-    int r;
+    char now[32];
 
     if (env_mono_ms(postgres->env) - pg_pool_last_commit_ms(postgres->pool) < SECOND_MS)
         return 0;
-    arena_init(&arena);
-    pg_statement_init(&st, &arena, STR("*"));
-    buf_add_cstr(&st.sql, "INSERT INTO meta VALUES ('written', now()::text) ON CONFLICT (name) DO "
-                          "UPDATE SET value = excluded.value RETURNING name");
-    request.query = &st;
-    r = pg_pool_run(postgres->pool, &request);
-    postgres->pq.clear(request.rows);
-    arena_deinit(&arena);
-    return r;
+    snprintf(now, sizeof(now), "%lld", (long long)env_wall_ms(postgres->env));
+    return postgres_meta_set(postgres, "written_ms", str_from(now));
 }
 
 static void postgres_stats(struct store_backend *postgres, struct store_stats *ret_stats)
@@ -196,4 +230,6 @@ const struct store_ops store_postgres = {
     .meta_set = postgres_meta_set,
     .stats = postgres_stats,
     .claim = postgres_claim,
+    .scan = postgres_scan,
+    .plan = postgres_plan,
 };

@@ -56,6 +56,7 @@
     X(resultStatus)                                                                                \
     X(sendQueryParams)                                                                             \
     X(setNoticeProcessor)                                                                          \
+    X(setSingleRowMode)                                                                            \
     X(setnonblocking)                                                                              \
     X(socket)                                                                                      \
     X(status)
@@ -84,6 +85,12 @@ void pg_add_str(struct pg_statement *st, struct str value);
 void pg_add_int(struct pg_statement *st, int64_t value);
 void pg_add_time(struct pg_statement *st, int64_t ms);
 void pg_add_column(struct pg_statement *st, const struct store_column *column, const void *row);
+/* One array of the column's values in all rows. */
+void pg_add_array(struct pg_statement *st, const struct store_column *column,
+    const struct store_op *const *ops, size_t count);
+/* The array of the rows' first versions, or of those expected, each as -1 - version. */
+void pg_add_versions(
+    struct pg_statement *st, const struct store_op *const *ops, size_t count, bool expected);
 
 /* Text of statements; postgres_sql.c. */
 void pg_sql_get(struct pg_statement *st, const struct store_schema *schema, struct str workspace,
@@ -97,14 +104,16 @@ void pg_sql_claim(struct pg_statement *st, const struct store_claim *claim);
 /* Writes; postgres_write.c. ops: count of one kind and entity, of one workspace. A statement that
  * writes fewer rows than it should fails in the server with PG_STATE_CONFLICT or _MISSING, and
  * with it what follows in its transaction. */
-#define PG_STATE_CONFLICT "22012" /* division by zero */
-#define PG_STATE_MISSING "2201E"  /* logarithm of zero */
+#define PG_STATE_CONFLICT "22P02" /* "theo: …" is no number */
+#define PG_STATE_MISSING "22007"  /* "theo: …" is no time */
 void pg_sql_write(struct pg_statement *st, const struct store_op *const *ops, size_t count);
 struct str pg_op_workspace(const struct store_op *op);
 
 /* Values out of results; postgres_codec.c. */
 void pg_encode_i64(int64_t value, char out[8]);
 int64_t pg_time_from_ms(int64_t ms); /* PostgreSQL's microseconds since 2000 */
+MUST_CHECK int pg_read_row(const struct pg_libpq *pq, const PGresult *result, int number,
+    const struct store_schema *schema, struct arena *arena, void *ret_row);
 MUST_CHECK int pg_read_rows(const struct pg_libpq *pq, const PGresult *result,
     const struct store_schema *schema, struct arena *arena, struct store_page *ret_page);
 
@@ -115,7 +124,8 @@ struct pg_conn {
     PGconn *db;
     bool force_sync; /* the server would acknowledge before it has written */
 };
-/* Blocks up to connect_timeout (10 s unless the URL says otherwise). */
+/* Blocks up to connect_timeout (10 s unless the URL says otherwise). ERR_INVALID when the settings
+ * are wrong (address, user, password, database, certificates), ERR_UNAVAILABLE otherwise. */
 MUST_CHECK int pg_conn_open(const struct pg_libpq *pq, const char *url, struct pg_conn *ret_conn);
 void pg_conn_close(struct pg_conn *conn); /* closed twice is fine */
 /* False when the server has closed it meanwhile. */
@@ -132,8 +142,39 @@ MUST_CHECK int pg_query_text(struct pg_conn *conn, const char *sql, const char *
 #define PG_RETRY 100
 int pg_result_error(struct pg_conn *conn, const PGresult *result);
 
-/* Create, check and extend the tables; postgres_schema.c. */
+/* What the tables lack; postgres_schema.c. From PG_DROP_INDEX on it is done online, outside of
+ * transactions. */
+enum pg_change_kind {
+    PG_MAKE_TABLE,
+    PG_ADD_COLUMN,
+    PG_MAKE_INDEX, /* of a new table */
+    PG_MAKE_POLICY,
+    PG_DROP_INDEX, /* its making broke off */
+    PG_ADD_INDEX,
+};
+struct pg_change {
+    enum pg_change_kind kind;
+    const struct store_schema *schema;
+    size_t number; /* of the column or index */
+};
+struct pg_changes {
+    struct pg_change list[512];
+    size_t count;
+};
+MUST_CHECK int pg_find_changes(
+    struct pg_conn *conn, struct arena *arena, struct pg_changes *ret_changes);
+void pg_change_sql(const struct pg_change *change, struct buf *out);
+/* A line for people. fresh: the table is new, too. */
+void pg_change_text(const struct pg_change *change, bool fresh, struct buf *out);
+void pg_schema_hash(char out[65]);
+
+/* Make and extend the tables, or say what would be done; postgres_migrate.c. */
 MUST_CHECK int pg_migrate(struct pg_conn *conn);
+MUST_CHECK int pg_plan(struct pg_conn *conn, struct buf *out);
+
+/* Every row, as at one moment; postgres_scan.c. Yields. */
+MUST_CHECK int pg_scan(
+    const struct pg_libpq *pq, const char *url, const struct store_visitor *visitor);
 
 /* What a fiber asks of a worker. */
 struct pg_request {
@@ -146,9 +187,9 @@ struct pg_request {
     int64_t since_ms;
     int attempts;
     bool alone; /* in a transaction of its own */
-    bool done;  /* set and read on the fiber's loop only */
+    bool done;  /* set and read on the fiber's loop only, or under the mutex when a thread waits */
     struct loop *loop;
-    struct fiber *fiber;
+    struct fiber *fiber; /* NULL: a thread waits */
     struct pg_request *next;
 };
 
@@ -161,7 +202,7 @@ struct pg_pool;
 /* conn: one that is open already; the pool takes it over. */
 struct pg_pool *pg_pool_new(const struct env *env, const struct pg_conn *conn, int connections);
 void pg_pool_free(struct pg_pool *pool);
-/* Hand request to a worker and wait. Its result. Yields. */
+/* Hand request to a worker and wait. Its result. Yields; outside fibers it blocks. */
 MUST_CHECK int pg_pool_run(struct pg_pool *pool, struct pg_request *request);
 int64_t pg_pool_last_commit_ms(struct pg_pool *pool);
 void pg_pool_stats(struct pg_pool *pool, struct store_stats *ret_stats);

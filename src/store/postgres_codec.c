@@ -10,6 +10,10 @@
 #define OID_INT8 20
 #define OID_TEXT 25
 #define OID_TIMESTAMPTZ 1184
+#define OID_BYTEA_ARRAY 1001
+#define OID_TEXT_ARRAY 1009
+#define OID_INT8_ARRAY 1016
+#define OID_TIMESTAMPTZ_ARRAY 1185
 
 void pg_encode_i64(int64_t value, char out[8])
 {
@@ -109,6 +113,72 @@ void pg_add_column(struct pg_statement *st, const struct store_column *column, c
     }
 }
 
+static void array_i32(struct buf *out, uint32_t value)
+{
+    uint32_t big = htobe32(value);
+
+    buf_add(out, &big, sizeof(big));
+}
+
+static void array_value(struct buf *out, const struct store_column *column, const void *row)
+{
+    char bytes[8];
+    struct str value = {bytes, sizeof(bytes)};
+
+    if (column->type == COLUMN_TEXT || column->type == COLUMN_SEALED)
+        value = *row_str(row, column);
+    else if (column->type == COLUMN_TIME)
+        pg_encode_i64(pg_time_from_ms(*row_int(row, column)), bytes);
+    else
+        pg_encode_i64(*row_int(row, column), bytes);
+    array_i32(out, (uint32_t)value.len);
+    buf_add(out, value.ptr, value.len);
+}
+
+/* One dimension, no nulls, counted from 1. */
+static struct buf begin_array(struct pg_statement *st, Oid type, size_t count)
+{
+    struct buf out = BUF_IN(st->arena);
+
+    array_i32(&out, 1);
+    array_i32(&out, 0);
+    array_i32(&out, type);
+    array_i32(&out, (uint32_t)count);
+    array_i32(&out, 1);
+    return out;
+}
+
+void pg_add_array(struct pg_statement *st, const struct store_column *column,
+    const struct store_op *const *ops, size_t count)
+{
+    static const Oid types[][2] = {
+        [COLUMN_TEXT] = {OID_TEXT, OID_TEXT_ARRAY},
+        [COLUMN_SEALED] = {OID_BYTEA, OID_BYTEA_ARRAY},
+        [COLUMN_INT] = {OID_INT8, OID_INT8_ARRAY},
+        [COLUMN_TIME] = {OID_TIMESTAMPTZ, OID_TIMESTAMPTZ_ARRAY},
+    };
+    struct buf out = begin_array(st, types[column->type][0], count);
+
+    for (size_t i = 0; i < count; i++)
+        array_value(&out, column, ops[i]->row);
+    add(st, types[column->type][1], out.ptr, out.len);
+}
+
+void pg_add_versions(
+    struct pg_statement *st, const struct store_op *const *ops, size_t count, bool expected)
+{
+    struct buf out = begin_array(st, OID_INT8, count);
+    char bytes[8];
+
+    for (size_t i = 0; i < count; i++) {
+        const struct store_column *column = &store_schemas[ops[i]->entity].columns[2];
+        pg_encode_i64(expected ? -1 - *row_int(ops[i]->row, column) : 1, bytes);
+        array_i32(&out, sizeof(bytes));
+        buf_add(&out, bytes, sizeof(bytes));
+    }
+    add(st, OID_INT8_ARRAY, out.ptr, out.len);
+}
+
 static int read_value(
     const struct store_column *column, const char *value, int len, struct arena *arena, void *row)
 {
@@ -129,21 +199,30 @@ static int read_value(
     return 0;
 }
 
+int pg_read_row(const struct pg_libpq *pq, const PGresult *result, int number,
+    const struct store_schema *schema, struct arena *arena, void *ret_row)
+{
+    int r = 0;
+
+    if (pq->nfields(result) < (int)schema->column_count)
+        return err_set(ERR_PROTOCOL,
+            "PostgreSQL answered with too few columns of %s: check what stands between Theo and "
+            "the server.",
+            schema->table);
+    for (int i = 0; r == 0 && i < (int)schema->column_count; i++)
+        r = read_value(&schema->columns[i], pq->getvalue(result, number, i),
+            pq->getlength(result, number, i), arena, ret_row);
+    return r;
+}
+
 int pg_read_rows(const struct pg_libpq *pq, const PGresult *result,
     const struct store_schema *schema, struct arena *arena, struct store_page *ret_page)
 {
     int count = pq->ntuples(result), r = 0;
     char *rows = arena_zalloc(arena, (size_t)count, schema->row_size);
 
-    if (pq->nfields(result) < (int)schema->column_count)
-        return err_set(ERR_PROTOCOL,
-            "PostgreSQL answered with too few columns of %s: check what "
-            "stands between Theo and the server.",
-            schema->table);
-    for (int i = 0; i < count; i++)
-        for (int j = 0; r == 0 && j < (int)schema->column_count; j++)
-            r = read_value(&schema->columns[j], pq->getvalue(result, i, j),
-                pq->getlength(result, i, j), arena, rows + (size_t)i * schema->row_size);
+    for (int i = 0; r == 0 && i < count; i++)
+        r = pg_read_row(pq, result, i, schema, arena, rows + (size_t)i * schema->row_size);
     if (r == 0)
         *ret_page = (struct store_page){.rows = rows, .count = (size_t)count};
     return r;

@@ -33,21 +33,32 @@ int pg_check_url(const struct pg_libpq *pq, const char *url)
     return 0;
 }
 
+/* The setting is wrong: starting again does not help, so the program says so with status 2. */
 static int connect_error(struct pg_conn *conn)
 {
     static const struct {
         const char *part, *remedy;
         int code;
     } known[] = {
-        {"password authentication failed", "check user and password", ERR_UNAUTHORIZED},
-        {"no password supplied", "put it into the URL, PGPASSWORD or a pgpass file",
-            ERR_UNAUTHORIZED},
-        {"no pg_hba.conf entry", "let this host and user in by pg_hba.conf", ERR_DENIED},
-        {"role \"", "create that role, or name another in the URL", ERR_UNAUTHORIZED},
-        {"database \"", "create the database, or name another in the URL", ERR_NOT_FOUND},
+        {"password authentication failed", "check user and password", ERR_INVALID},
+        {"no password supplied", "put it into the URL, PGPASSWORD or a pgpass file", ERR_INVALID},
+        {"SASL authentication failed", "check user and password", ERR_INVALID},
+        {"no pg_hba.conf entry", "let this host and user in by pg_hba.conf", ERR_UNAVAILABLE},
+        {"role \"", "create that role, or name another in the URL", ERR_INVALID},
+        {"database \"", "create the database, or name another in the URL", ERR_INVALID},
+        {"invalid ", "check the parameters of the URL", ERR_INVALID},
         {"could not translate host name", "check the host in the URL and the name server",
             ERR_UNAVAILABLE},
-        {"certificate", "check sslmode and sslrootcert in the URL", ERR_UNAVAILABLE},
+        {"does not match host name",
+            "name the server in the URL as its certificate does, or give it another certificate",
+            ERR_INVALID},
+        {"root certificate file", "name the file of the CA by sslrootcert in the URL", ERR_INVALID},
+        {"certificate verify failed",
+            "name the CA that signed the server's certificate by sslrootcert in the URL",
+            ERR_INVALID},
+        {"certificate", "check sslmode and sslrootcert in the URL", ERR_INVALID},
+        {"does not support SSL", "switch ssl on in the server, or change sslmode in the URL",
+            ERR_INVALID},
         {"SSL", "check sslmode in the URL against the server's settings", ERR_UNAVAILABLE},
         {"too many", "raise max_connections or lower postgres.connections", ERR_UNAVAILABLE},
         {"starting up", "wait until the server has started", ERR_UNAVAILABLE},
@@ -59,7 +70,7 @@ static int connect_error(struct pg_conn *conn)
 
     while (!strstr(raw, known[i].part))
         i++;
-    return err_set(known[i].code, "PostgreSQL cannot be reached (%s): %s.",
+    return err_field(known[i].code, "store", "PostgreSQL cannot be reached (%s): %s.",
         plain(raw, message, sizeof(message)), known[i].remedy);
 }
 
@@ -183,18 +194,21 @@ int pg_result_error(struct pg_conn *conn, const PGresult *result)
         {"57P0", PG_RETRY, ""},  /* shutting down, crashed, starting */
         {"53100", ERR_FULL, "make room on the server's disk"},
         {"53", ERR_UNAVAILABLE, "give the server more memory or connections"},
+        {"55P03", PG_RETRY, ""}, /* lock_timeout, which only a migration sets */
+        {"57014", ERR_UNAVAILABLE, "raise statement_timeout for Theo's role"},
+        {"3F000", ERR_UNAVAILABLE, "create the schema that the role's search_path names"},
         {"25006", ERR_UNAVAILABLE,
             "the server only reads: name the primary in the URL, or add "
             "target_session_attrs=read-write"},
-        {"42501", ERR_DENIED,
+        {"42501", ERR_UNAVAILABLE,
             "grant the role CREATE and USAGE on the schema, or the ownership of Theo's tables"},
-        {"42P01", ERR_FAILED, "a table was removed: run theo migrate"},
+        {"42P01", ERR_UNAVAILABLE, "a table was removed: run theo migrate"},
         {"22008", ERR_INVALID, "give a time between the years 1 and 9999"},
         {"XX", ERR_CORRUPT, "look into the server's log, and restore a backup if data is damaged"},
         {"", ERR_IO, "look into the server's log"},
     };
-    const char *state = conn->pq->resultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *text = conn->pq->resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = result ? conn->pq->resultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    const char *text = result ? conn->pq->resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : "";
     char message[320];
     size_t i = 0;
 

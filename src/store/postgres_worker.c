@@ -1,9 +1,8 @@
 /* The workers: threads with a connection each, and the queue between them and the fibers.
  *
  * The worker that fell idle last is woken first, so that under little load one warm connection does
- * all the work and the others are never opened. Half of the workers may write at a time: the more
- * writes wait for each other, the more of them share a commit, and reads always find a connection.
- */
+ * all the work and the others are never opened. Few of the workers write at a time: the more writes
+ * wait for each other, the more of them share a commit, and reads always find a connection. */
 #include "runtime/loop.h"
 #include "store/postgres.h"
 #include "watch/metrics.h"
@@ -13,6 +12,9 @@
 
 /* Requests in one pipeline: bounds how long the first one waits. */
 #define TAKE_MAX 256
+/* One writes while another waits for the disk. More of them would only share each sync among fewer
+ * requests: so their number grows slowly with that of the connections. */
+#define WRITERS 2
 /* So often may a request lose against others (deadlock, serialization). */
 #define ATTEMPTS_MAX 50
 
@@ -40,6 +42,7 @@ struct pg_pool {
     struct worker *workers;
     int worker_count, writers_max;
     pthread_mutex_t mutex;
+    pthread_cond_t answered;    /* some that threads wait for */
     struct queue reads, writes; /* under the mutex, as all to stop */
     struct worker *idle;
     int writers;
@@ -83,9 +86,30 @@ static void wake_chain(void *arg)
     }
 }
 
-/* One post for each loop that has fibers among the answered. */
-static void wake_all(struct queue *answered)
+/* Threads that wait. */
+static void wake_threads(struct pg_pool *pool, struct queue *answered)
 {
+    struct queue fibers;
+    struct pg_request *request;
+
+    queue_init(&fibers);
+    pthread_mutex_lock(&pool->mutex);
+    while ((request = queue_take(answered)))
+        if (request->fiber)
+            queue_add(&fibers, request);
+        else
+            request->done = true;
+    pthread_cond_broadcast(&pool->answered);
+    pthread_mutex_unlock(&pool->mutex);
+    queue_init(answered);
+    while ((request = queue_take(&fibers)))
+        queue_add(answered, request);
+}
+
+/* One post for each loop that has fibers among the answered. */
+static void wake_all(struct pg_pool *pool, struct queue *answered)
+{
+    wake_threads(pool, answered);
     while (answered->head) {
         struct loop *loop = answered->head->loop;
         struct queue same, others;
@@ -193,7 +217,7 @@ static void settle(struct pg_pool *pool, struct pg_request **taken, size_t count
     }
     pool->writers -= writes;
     pthread_mutex_unlock(&pool->mutex);
-    wake_all(&answered);
+    wake_all(pool, &answered);
 }
 
 static void count_commit(struct pg_pool *pool, int64_t start_ns)
@@ -255,7 +279,7 @@ static void give_up(struct pg_pool *pool, int result, bool all)
             queue_add(queues[i], request);
     }
     pthread_mutex_unlock(&pool->mutex);
-    wake_all(&answered);
+    wake_all(pool, &answered);
 }
 
 /* Twice as long each time, and at random, so that instances do not come back all at once. */
@@ -282,13 +306,11 @@ static bool connected(struct worker *worker)
 {
     struct pg_pool *pool = worker->pool;
     bool stop;
-    int r;
 
     if (pg_conn_alive(&worker->conn))
         return true;
     pg_conn_close(&worker->conn);
-    r = pg_conn_open(pool->pq, pool->url, &worker->conn);
-    if (r == 0) {
+    if (pg_conn_open(pool->pq, pool->url, &worker->conn) == 0) {
         worker->back_off_ms = 0;
         pool->pq->enterPipelineMode(worker->conn.db);
         pool->pq->setnonblocking(worker->conn.db, 1);
@@ -297,7 +319,8 @@ static bool connected(struct worker *worker)
     pthread_mutex_lock(&pool->mutex);
     stop = pool->stop;
     pthread_mutex_unlock(&pool->mutex);
-    give_up(pool, r, stop);
+    /* What was right at the start is wrong now: nobody who asks can help it. */
+    give_up(pool, err_set(ERR_UNAVAILABLE, "%s", err_get()->message), stop);
     back_off(worker);
     return false;
 }
@@ -316,13 +339,14 @@ static void *worker_main(void *arg)
 
 int pg_pool_run(struct pg_pool *pool, struct pg_request *request)
 {
-    request->loop = fiber_loop();
     request->fiber = fiber_self();
-    assert(request->fiber);
+    request->loop = request->fiber ? fiber_loop() : NULL;
     request->since_ms = env_mono_ms(pool->env);
     pthread_mutex_lock(&pool->mutex);
     queue_add(queue_of(pool, request), request);
     call_worker(pool);
+    while (!request->fiber && !request->done)
+        pthread_cond_wait(&pool->answered, &pool->mutex);
     pthread_mutex_unlock(&pool->mutex);
     /* The caller is shielded and has no deadline, so only a stray wake ends a park early. */
     while (!request->done)
@@ -340,10 +364,11 @@ struct pg_pool *pg_pool_new(const struct env *env, const struct pg_conn *conn, i
     pool->pq = conn->pq;
     pool->url = conn->url;
     pool->workers = xcalloc((size_t)connections, sizeof(*pool->workers));
-    pool->writers_max = (connections + 1) / 2;
+    pool->writers_max = MAX(1, MIN((connections + 1) / 2, MAX(WRITERS, connections / 4)));
     queue_init(&pool->reads);
     queue_init(&pool->writes);
     pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->answered, NULL);
     pool->pq->enterPipelineMode(conn->db);
     pool->pq->setnonblocking(conn->db, 1);
     pool->workers[0].conn = *conn;
@@ -375,6 +400,7 @@ void pg_pool_free(struct pg_pool *pool)
         pthread_join(pool->workers[i].thread, NULL);
     for (int i = 0; i < pool->worker_count; i++)
         pthread_cond_destroy(&pool->workers[i].called);
+    pthread_cond_destroy(&pool->answered);
     pthread_mutex_destroy(&pool->mutex);
     free(pool->workers);
     free(pool);

@@ -1,4 +1,5 @@
-/* Changes. Several rows go into one statement: planning costs the server more than writing. */
+/* Changes. Several rows go into one statement, an array for each column: the text is then as short
+ * for a hundred rows as for one, and reading the text costs the server more than writing rows. */
 #include "store/postgres.h"
 
 struct str pg_op_workspace(const struct store_op *op)
@@ -22,13 +23,12 @@ static void add_names(struct pg_statement *st, const struct store_schema *schema
         buf_printf(&st->sql, "%s%s", i ? ", " : "", schema->columns[i].name);
 }
 
-/* fresh: a new row's version is 1. */
-static void add_row(
-    struct pg_statement *st, const struct store_schema *schema, const void *row, bool fresh)
+/* A new row's version is 1. */
+static void add_row(struct pg_statement *st, const struct store_schema *schema, const void *row)
 {
     for (size_t i = 0; i < schema->column_count; i++) {
         buf_add_cstr(&st->sql, i ? ", " : "(");
-        if (fresh && i == 2 && !schema->by_seq)
+        if (i == 2 && !schema->by_seq)
             buf_add_char(&st->sql, '1');
         else
             pg_add_column(st, &schema->columns[i], row);
@@ -36,15 +36,20 @@ static void add_row(
     buf_add_char(&st->sql, ')');
 }
 
+/* A row for each element of the arrays. */
 static void add_rows(
-    struct pg_statement *st, const struct store_op *const *ops, size_t count, bool fresh)
+    struct pg_statement *st, const struct store_op *const *ops, size_t count, bool expected)
 {
-    buf_add_cstr(&st->sql, "VALUES ");
-    for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            buf_add_cstr(&st->sql, ", ");
-        add_row(st, &store_schemas[ops[i]->entity], ops[i]->row, fresh);
+    const struct store_schema *schema = &store_schemas[ops[0]->entity];
+
+    for (size_t i = 0; i < schema->column_count; i++) {
+        buf_add_cstr(&st->sql, i ? ", " : "SELECT * FROM unnest(");
+        if (i == 2 && !schema->by_seq)
+            pg_add_versions(st, ops, count, expected);
+        else
+            pg_add_array(st, &schema->columns[i], ops, count);
     }
+    buf_add_char(&st->sql, ')');
 }
 
 static void write_insert(struct pg_statement *st, const struct store_op *const *ops, size_t count)
@@ -53,15 +58,17 @@ static void write_insert(struct pg_statement *st, const struct store_op *const *
 
     buf_printf(&st->sql, "INSERT INTO %s (", schema->table);
     add_names(st, schema);
+    if (count == 1) {
+        buf_add_cstr(&st->sql, ") VALUES ");
+        add_row(st, schema, ops[0]->row);
+        return;
+    }
     buf_add_cstr(&st->sql, ") ");
-    add_rows(st, ops, count, true);
+    add_rows(st, ops, count, false);
 }
 
-static void write_put(struct pg_statement *st, const struct store_op *const *ops, size_t count)
+static void add_upsert(struct pg_statement *st, const struct store_schema *schema)
 {
-    const struct store_schema *schema = &store_schemas[ops[0]->entity];
-
-    write_insert(st, ops, count);
     buf_printf(&st->sql, " ON CONFLICT (workspace_id, %s%s) DO UPDATE SET ",
         schema->columns[1].name, schema->by_seq ? ", seq" : "");
     if (!schema->by_seq)
@@ -71,7 +78,21 @@ static void write_put(struct pg_statement *st, const struct store_op *const *ops
             schema->columns[i].name, schema->columns[i].name);
 }
 
-/* The outcome of one update is told apart in the same statement, by the error it makes. */
+static void write_put(struct pg_statement *st, const struct store_op *const *ops, size_t count)
+{
+    write_insert(st, ops, count);
+    add_upsert(st, &store_schemas[ops[0]->entity]);
+}
+
+/* An update that should not be kept must fail in the server, because the COMMIT has been sent with
+ * it: it reads a text that is no number, or no time, and says what it is about in the server's log.
+ * The outcome of one update is told apart in the same statement, by the error it makes. */
+#define FAIL_CONFLICT                                                                              \
+    "('theo: another version is stored, the caller is told; rows changed: ' || count(*))::bigint"
+#define FAIL_MISSING                                                                               \
+    "date_part('epoch', ('theo: no such row, the caller is told; rows changed: ' || "              \
+    "count(*))::timestamptz)::bigint"
+
 static void update_one(struct pg_statement *st, const struct store_op *op)
 {
     const struct store_schema *schema = &store_schemas[op->entity];
@@ -89,32 +110,30 @@ static void update_one(struct pg_statement *st, const struct store_op *op)
         pg_add_int(st, version);
     }
     buf_printf(&st->sql,
-        " RETURNING 1) SELECT CASE WHEN count(*) = 1 THEN 1 WHEN EXISTS (SELECT 1 FROM %s WHERE ",
+        " RETURNING 1) SELECT CASE WHEN count(*) = 1 THEN 1::bigint WHEN EXISTS (SELECT 1 FROM %s "
+        "WHERE ",
         schema->table);
     add_key(st, schema, op->row);
-    buf_add_cstr(&st->sql, ") THEN 1 / count(*) ELSE ln(count(*)::float8) END FROM done");
+    buf_add_cstr(&st->sql, ") THEN " FAIL_CONFLICT " ELSE " FAIL_MISSING " END FROM done");
 }
 
-/* All or an error; whose row it was is found out one by one. */
+/* All or an error; whose row it was is found out one by one. An upsert, because that finds every
+ * row by the primary key, while the planner may join an UPDATE's rows in any way. A row that is not
+ * there is inserted with a negative version, which is an error, too. */
 static void update_many(struct pg_statement *st, const struct store_op *const *ops, size_t count)
 {
     const struct store_schema *schema = &store_schemas[ops[0]->entity];
+    const char *table = schema->table;
 
-    buf_add_cstr(&st->sql, "WITH given (");
+    buf_printf(&st->sql, "WITH done AS (INSERT INTO %s (", table);
     add_names(st, schema);
-    buf_add_cstr(&st->sql, ") AS (");
-    add_rows(st, ops, count, false);
-    buf_printf(
-        &st->sql, "), done AS (UPDATE %s AS held SET version = held.version + 1", schema->table);
-    for (size_t i = 3; i < schema->column_count; i++)
-        buf_printf(&st->sql, ", %s = given.%s", schema->columns[i].name, schema->columns[i].name);
-    buf_add_cstr(&st->sql, " FROM given WHERE held.workspace_id = given.workspace_id AND "
-                           "held.workspace_id = ");
-    pg_add_str(st, pg_op_workspace(ops[0]));
+    buf_add_cstr(&st->sql, ") ");
+    add_rows(st, ops, count, true);
+    add_upsert(st, schema);
     buf_printf(&st->sql,
-        " AND held.id = given.id AND (given.version = 0 OR held.version = given.version) RETURNING "
-        "1) SELECT 1 / CASE count(*) WHEN %zu THEN 1 ELSE 0 END FROM done",
-        count);
+        " WHERE excluded.version IN (-1, -1 - %s.version) RETURNING version) SELECT CASE count(*) "
+        "WHEN %zu THEN 1::bigint ELSE " FAIL_CONFLICT " END FROM done WHERE version > 0",
+        table, count);
 }
 
 static void delete_one(struct pg_statement *st, const struct store_op *op)
