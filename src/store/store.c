@@ -57,11 +57,12 @@ static bool is_empty(struct store *store)
  * first sealed value, and new rows would then be lost to the right key. */
 static int check_master_key(struct store *store)
 {
-    const char *id = sealer_master_id(store->sealer);
+    char id[17];
     struct arena arena;
     struct str stored;
     int r;
 
+    sealer_key_id(store->sealer, id);
     arena_init(&arena);
     r = store->ops->meta_get(store->backend, "master_key_id", &arena, &stored);
     if (r == 0 && str_empty(stored))
@@ -70,9 +71,8 @@ static int check_master_key(struct store *store)
         r = store->ops->meta_set(store->backend, "master_key_id", str_from(id));
     else if (r == 0 && !sealer_holds(store->sealer, stored))
         r = err_set(ERR_CORRUPT,
-            "The store was sealed under master key %.*s, but key-provider gives %s: put the right "
-            "key "
-            "file back, name the provider that holds it, or use another data folder.",
+            "The store was sealed under master key %.*s, but the key file holds %s: put the right "
+            "key file back, or use another data folder.",
             STR_ARG(stored), id);
     arena_deinit(&arena);
     return r;
@@ -188,33 +188,24 @@ int store_health(struct store *store)
 {
     int64_t deadline = front_begin();
 
-    int r = store->ops->health(store->backend);
-
-    return front_end(deadline, r == 0 ? sealer_health(store->sealer) : r);
+    return front_end(deadline, store->ops->health(store->backend));
 }
 
-/* Make the workspace's data keys usable if the workspace is known. 0 or STORE_MISSING. */
-static int load_data_keys(struct store *store, struct str workspace_id, struct arena *arena)
+/* Make the workspace's data key usable if the workspace is known. 0 or STORE_MISSING. */
+static int load_data_key(struct store *store, struct str workspace_id, struct arena *arena)
 {
     struct workspace_row row;
-    struct str rest = STR(""), hex, wrapped;
-    int64_t looked_ms = env_mono_ms(store->env);
+    struct str wrapped;
     int r =
         store->ops->get(store->backend, STORE_WORKSPACES, workspace_id, workspace_id, arena, &row);
 
     if (r != 0)
         return r;
-    rest = row.data_key;
-    while (r == 0 && str_next(&rest, ',', &hex)) {
-        if (!hex_decode(arena, hex, &wrapped))
-            return err_set(ERR_CORRUPT,
-                "The data key of workspace %.*s is damaged: restore the store from a backup.",
-                STR_ARG(workspace_id));
-        r = sealer_add_data_key(store->sealer, workspace_id, wrapped);
-    }
-    if (r == 0)
-        sealer_set_fresh(store->sealer, workspace_id, looked_ms);
-    return r;
+    if (!hex_decode(arena, row.data_key, &wrapped))
+        return err_set(ERR_CORRUPT,
+            "The data key of workspace %.*s is damaged: restore the store from a backup.",
+            STR_ARG(workspace_id));
+    return sealer_add_data_key(store->sealer, workspace_id, wrapped);
 }
 
 /* 0, or STORE_EXISTS when another process or fiber was first. The new key is used only once it is
@@ -245,15 +236,14 @@ int front_need_key(struct store *store, struct str workspace_id, bool create)
     struct arena arena;
     int r;
 
-    if (create ? sealer_is_fresh(store->sealer, workspace_id)
-               : sealer_has_data_key(store->sealer, workspace_id))
+    if (sealer_has_data_key(store->sealer, workspace_id))
         return 0;
     arena_init(&arena);
-    r = load_data_keys(store, workspace_id, &arena);
+    r = load_data_key(store, workspace_id, &arena);
     if (r == STORE_MISSING && create) {
         r = make_workspace(store, workspace_id, &arena);
         if (r == STORE_EXISTS)
-            r = load_data_keys(store, workspace_id, &arena);
+            r = load_data_key(store, workspace_id, &arena);
     }
     if (r == STORE_MISSING)
         r = err_set(ERR_CORRUPT,
@@ -322,25 +312,6 @@ int store_commit(struct store *store, struct store_batch *batch)
     return front_end(deadline, r);
 }
 
-/* A data key that is not known was made by somebody else meanwhile: the workspace's row has it. */
-static int open_row(
-    struct store *store, const struct store_schema *schema, struct arena *arena, void *row)
-{
-    int r = row_unseal(store->sealer, schema, arena, row);
-
-    if (r != ERR_NOT_FOUND)
-        return r;
-    r = load_data_keys(store, *row_str(row, &schema->columns[0]), arena);
-    if (r == 0)
-        r = row_unseal(store->sealer, schema, arena, row);
-    if (r == ERR_NOT_FOUND || r == STORE_MISSING)
-        r = err_set(ERR_CORRUPT,
-            "A row of %s was sealed under a data key that its workspace does not have: restore the "
-            "store from a backup.",
-            schema->table);
-    return r;
-}
-
 int front_open_rows(
     struct store *store, enum store_entity entity, struct arena *arena, void *rows, size_t count)
 {
@@ -355,7 +326,7 @@ int front_open_rows(
         if (!store->plain)
             r = front_need_key(store, *row_str(row, &schema->columns[0]), false);
         if (r == 0 && !store->plain)
-            r = open_row(store, schema, arena, row);
+            r = row_unseal(store->sealer, schema, arena, row);
         if (r == 0)
             r = row_unpack(schema, row);
         if (r < 0)
@@ -448,10 +419,6 @@ static int list(struct store *store, const struct store_query *query, struct are
     int64_t after_order = 0;
     int r = 0;
 
-    if (query->index >= 0 && str_empty(query->value)) { /* such rows are in no list */
-        *ret_page = (struct store_page){.cursor = {"", 0}};
-        return 0;
-    }
     if (!str_empty(query->cursor))
         r = cursor_open(query, arena, &after_order, &after_id);
     asked.limit++; /* one more tells whether there is another page */
