@@ -103,8 +103,7 @@ bool boot_in_memory(const struct boot *boot)
 
 bool boot_key_in_file(const struct boot *boot)
 {
-    (void)boot;
-    return true;
+    return str_starts(str_trim(str_from(boot->config.key_provider)), STR("file"));
 }
 
 /* The folder with those above it that are missing; 0700 by the umask. */
@@ -130,10 +129,17 @@ static int make_data_dir(const struct boot *boot)
         path, cause == EEXIST ? "there is a file of that name" : strerror(cause));
 }
 
+static int open_providers(struct boot *boot, void *arg)
+{
+    return sealer_open_providers(
+        boot->env, &boot->config, *(bool *)arg, &boot->sealer, &boot->master_key_created);
+}
+
 /* A database without its master key is a loss that a fresh key would only hide. */
 static int open_sealer(struct boot *boot)
 {
     char database[sizeof(boot->master_key_path)];
+    bool create;
     int rc = secure_init();
 
     if (rc < 0)
@@ -143,9 +149,9 @@ static int open_sealer(struct boot *boot)
     snprintf(boot->master_key_path, sizeof(boot->master_key_path), "%s/master.key",
         boot->config.data_dir);
     snprintf(database, sizeof(database), "%s/theo.db", boot->config.data_dir);
-    rc = sealer_open(boot->env, boot->master_key_path, access(database, F_OK) != 0, &boot->sealer,
-        &boot->master_key_created);
-    if (rc == ERR_NOT_FOUND)
+    create = access(database, F_OK) != 0;
+    rc = boot_on_fiber(boot, open_providers, &create);
+    if (rc == ERR_NOT_FOUND && boot_key_in_file(boot) && access(boot->master_key_path, F_OK) != 0)
         return err_set(ERR_NOT_FOUND,
             "the master key %s is missing, and %s cannot be read without it: restore the key from "
             "your backup",

@@ -1,16 +1,20 @@
 #include "host/catalog.h"
 
 #include "model/model.h"
+#include "secure/key_provider.h"
 #include "store/backend.h"
 
 #define STORE(symbol) extern const struct store_ops symbol;
 #define MODEL(symbol) extern const struct model_ops symbol;
 #define TOOL(symbol) extern const struct tool symbol;
+#define KEY_PROVIDER(symbol) extern const struct key_provider_ops symbol;
 #include "catalog.def"
 #undef STORE
 #undef MODEL
 #undef TOOL
+#undef KEY_PROVIDER
 
+#define KEY_PROVIDER(symbol)
 #define MODEL(symbol)
 #define TOOL(symbol)
 #define STORE(symbol) &symbol,
@@ -37,10 +41,20 @@ const struct tool *const catalog_tools[] = {
 };
 #undef TOOL
 
+#undef KEY_PROVIDER
+
+#define TOOL(symbol)
+#define KEY_PROVIDER(symbol) &symbol,
+static const struct key_provider_ops *const key_providers[] = {
+#include "catalog.def"
+    NULL,
+};
+
 const size_t catalog_tool_count = ARRAY_LEN(catalog_tools);
 
 void catalog_register(void)
 {
+    key_provider_register(key_providers);
     store_register(stores);
     model_register(models);
 }

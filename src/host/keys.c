@@ -1,11 +1,13 @@
 /* theo keys: API keys of the data folder, also beside a running server. */
 #include "host/caller.h"
 #include "host/commands.h"
+#include "host/rotate.h"
 
 struct keys_options {
     struct caller caller;
     const char *name, *scopes, *expires, *grace;
     bool json;
+    struct rotation rotation;
 };
 
 static struct str create_body(const struct keys_options *options, struct arena *arena)
@@ -111,7 +113,8 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
         known |= strcmp(verb, verbs[i]) == 0;
     if (!known)
         return cli_wrong(
-            "say what to do with keys: create, list, rotate ID, revoke ID or rotate-master");
+            "say what to do with keys: create, list, rotate ID, revoke ID, rotate-master or "
+            "rotate-data");
     if (strcmp(verb, "create") == 0 && (!options->name || !options->scopes))
         return cli_wrong("keys create needs --name NAME and --scopes \"chat read\"");
     if (argc > (verb[0] == 'r' ? 3 : 2))
@@ -120,30 +123,6 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
         return cli_wrong("keys %s needs the id of a key; `theo keys list` shows them", verb);
     if (!str_to_i64(str_from(options->grace), &grace))
         return cli_wrong("--grace-seconds must be a whole number");
-    return 0;
-}
-
-static int rotate_master(struct boot *boot, void *arg)
-{
-    return store_rotate_master(boot->store, arg);
-}
-
-/* Not an API key: the key that everything is sealed under. */
-static int rotate_master_now(struct boot *boot, bool json)
-{
-    int64_t workspaces = 0;
-    int rc = boot_open(boot);
-
-    if (rc == 0)
-        rc = boot_on_fiber(boot, rotate_master, &workspaces);
-    if (rc < 0)
-        return cli_fail(rc);
-    if (json)
-        printf("{\"workspaces\":%lld}\n", (long long)workspaces);
-    else
-        printf("%s is new, and the data keys of %lld workspaces are wrapped under it. Back it up. "
-               "The former key is %s.old: backups made until now need it.\n",
-            boot->master_key_path, (long long)workspaces, boot->master_key_path);
     return 0;
 }
 
@@ -156,6 +135,12 @@ int keys_command(int argc, char **argv)
         {"expires", CLI_STR, &options.expires, "TIME", "When it ends."},
         {"grace-seconds", CLI_STR, &options.grace, "N", "How long the old key still works."},
         {"json", CLI_FLAG, &options.json, NULL, "Print JSON."},
+        {"to", CLI_STR, &options.rotation.to, "PROVIDER",
+            "rotate-master: where the new master key is, as key-provider has it."},
+        {"workspace", CLI_STR, &options.rotation.workspace, "ID",
+            "rotate-data: one workspace only."},
+        {"reseal", CLI_FLAG, &options.rotation.reseal, NULL,
+            "rotate-data: seal old rows anew, then drop the former keys."},
         CALLER_OPTIONS(options.caller),
     };
     struct api_answer answer;
@@ -165,8 +150,9 @@ int keys_command(int argc, char **argv)
 
     if (rc < 0)
         return cli_fail(rc);
-    if (argc == 2 && strcmp(argv[1], "rotate-master") == 0) {
-        status = rotate_master_now(&boot, options.json);
+    if (argc == 2 && strncmp(argv[1], "rotate-", 7) == 0) {
+        options.rotation.json = options.json;
+        status = rotate_command(&boot, argv[1], &options.rotation);
         boot_close(&boot);
         return status;
     }

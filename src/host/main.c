@@ -34,7 +34,8 @@ const struct command commands[] = {
         schedule_command},
     {"keys", "Create, list, rotate and revoke API keys",
         "keys create --name NAME --scopes \"chat read\" [--expires TIME] | list | rotate ID\n"
-        "            [--grace-seconds N] | revoke ID | rotate-master",
+        "            [--grace-seconds N] | revoke ID | rotate-master\n"
+        "            [--to PROVIDER] | rotate-data [--workspace ID] [--reseal]",
         "Scopes: admin (everything), chat, schedule, read, keys. Works beside a running server,\n"
         "which notices within a second. A key is shown once. Add --json for scripts.",
         keys_command},

@@ -18,7 +18,7 @@ static int open_failed(const char *path)
     return err_set(ERR_IO, "the master key file %s cannot be opened: %s", path, strerror(errno));
 }
 
-static int check_file(int fd, const char *path)
+static int check_file(int fd, const char *path, bool secret)
 {
     struct stat st;
 
@@ -26,7 +26,7 @@ static int check_file(int fd, const char *path)
         return err_set(ERR_IO, "the master key file %s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return err_set(ERR_CORRUPT, "the master key file %s is not a file", path);
-    if (st.st_mode & 077)
+    if (secret && st.st_mode & 077)
         return err_set(ERR_DENIED,
             "the master key file %s can be read by other users; run: chmod 600 %s", path, path);
     return 0;
@@ -49,7 +49,7 @@ static int decode(
     return 0;
 }
 
-int key_file_read(const char *path, unsigned char ret_key[SEAL_KEY_LEN])
+static int read_key(const char *path, bool secret, unsigned char ret_key[SEAL_KEY_LEN])
 {
     char text[HEX_LEN + 8];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -57,7 +57,7 @@ int key_file_read(const char *path, unsigned char ret_key[SEAL_KEY_LEN])
     if (fd < 0)
         return open_failed(path);
 
-    int r = check_file(fd, path);
+    int r = check_file(fd, path, secret);
 
     if (r == 0) {
         ssize_t len = read(fd, text, sizeof(text));
@@ -69,6 +69,16 @@ int key_file_read(const char *path, unsigned char ret_key[SEAL_KEY_LEN])
     close(fd);
     sodium_memzero(text, sizeof(text));
     return r;
+}
+
+int key_file_read(const char *path, unsigned char ret_key[SEAL_KEY_LEN])
+{
+    return read_key(path, true, ret_key);
+}
+
+int key_file_read_mounted(const char *path, unsigned char ret_key[SEAL_KEY_LEN])
+{
+    return read_key(path, false, ret_key);
 }
 
 /* A file's name is durable only when its folder is synced too. */

@@ -6,6 +6,8 @@
 
 /* Read the key at path into ret_key. Errors as sealer_open(). */
 MUST_CHECK int key_file_read(const char *path, unsigned char ret_key[SEAL_KEY_LEN]);
+/* The same whoever else may read it: Docker and Kubernetes mount secrets readable by all inside. */
+MUST_CHECK int key_file_read_mounted(const char *path, unsigned char ret_key[SEAL_KEY_LEN]);
 /* Make the file with a new random key, complete and synced before its name appears. ERR_EXISTS. */
 MUST_CHECK int key_file_create(const struct env *env, const char *path);
 

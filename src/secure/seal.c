@@ -1,36 +1,44 @@
 #include "secure/seal.h"
 
-#include "secure/key_file.h"
+#include "runtime/fiber.h"
+#include "secure/box.h"
+#include "secure/key_local.h"
 
 #include <pthread.h>
 #include <sodium.h>
 #include <stdatomic.h>
 
-#define VERSION 1
-#define HEADER_LEN 5 /* version and key number */
-#define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define TAG_LEN crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define BUCKETS 1024
-
-_Static_assert(HEADER_LEN + NONCE_LEN + TAG_LEN == SEAL_OVERHEAD, "the format in seal.h");
-_Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == SEAL_KEY_LEN, "the key length");
+#define PROVIDERS_MAX 4
+#define POLL_MS 5 /* while another fiber asks a service for the same key */
 
 /* Entries are only ever added, in front, until the sealer is freed: readers need no lock. */
 struct data_key {
     struct data_key *next;
     unsigned char *bytes; /* sodium_malloc'd */
     uint32_t number;
+    _Atomic int64_t checked_ms; /* monotonic; when the store was last asked for newer ones */
     size_t workspace_len;
     char workspace[];
 };
 
+/* A data key that a service is being asked for, on the stack of the fiber that asks. */
+struct asking {
+    struct asking *next;
+    struct key_use use;
+};
+
 struct sealer {
     const struct env *env;
-    unsigned char *master; /* sodium_malloc'd */
-    char *path;            /* of its file; NULL: in memory only */
-    /* The coming and the former master key, zero while unknown; written under the lock. */
-    unsigned char *next, *old;
-    pthread_mutex_t adding;
+    struct key_provider *providers[PROVIDERS_MAX]; /* the first one wraps, all unwrap */
+    size_t provider_count;
+    struct key_provider *target; /* of a rotation; NULL: none */
+    int64_t refresh_ms;
+    /* For sealer_mac() when no master key is here. */
+    unsigned char *mac_key;
+    pthread_mutex_t lock; /* never held over a yield */
+    struct asking *asking;
+    struct err last; /* of a service; code 0: it went well */
     _Atomic(struct data_key *) buckets[BUCKETS];
 };
 
@@ -41,165 +49,152 @@ int secure_init(void)
     return 0;
 }
 
-static unsigned char *new_key(void)
-{
-    unsigned char *key = sodium_malloc(SEAL_KEY_LEN);
-
-    if (!key) {
-        fputs("theo: out of memory for a key; raise the limit of locked memory\n", stderr);
-        abort();
-    }
-    return key;
-}
-
-static struct sealer *new_sealer(const struct env *env)
+static struct sealer *new_sealer(const struct env *env, struct key_provider *provider)
 {
     struct sealer *sealer = xcalloc(1, sizeof(*sealer));
 
     sealer->env = env;
-    sealer->master = new_key();
-    sealer->next = new_key();
-    sealer->old = new_key();
-    sodium_memzero(sealer->next, SEAL_KEY_LEN);
-    sodium_memzero(sealer->old, SEAL_KEY_LEN);
-    pthread_mutex_init(&sealer->adding, NULL);
+    sealer->refresh_ms = MINUTE_MS;
+    if (provider)
+        sealer->providers[sealer->provider_count++] = provider;
+    pthread_mutex_init(&sealer->lock, NULL);
     return sealer;
-}
-
-static int read_beside(const struct sealer *sealer, const char *suffix, unsigned char *key)
-{
-    struct buf path = BUF_HEAP;
-    int r;
-
-    buf_printf(&path, "%s%s", sealer->path, suffix);
-    r = key_file_read(path.ptr, key);
-    buf_deinit(&path);
-    return r == ERR_NOT_FOUND ? 0 : r;
-}
-
-/* The other master keys as the folder has them now. What PATH holds may be newer than what this
- * sealer began with: then it is what the sealer knows as the next. */
-static int read_others(struct sealer *sealer)
-{
-    unsigned char *now = new_key();
-    int r = read_beside(sealer, ".old", sealer->old);
-
-    if (r == 0)
-        r = read_beside(sealer, ".next", sealer->next);
-    memcpy(now, sealer->master, SEAL_KEY_LEN);
-    if (r == 0)
-        r = read_beside(sealer, "", now);
-    if (r == 0 && sodium_memcmp(now, sealer->master, SEAL_KEY_LEN) != 0)
-        memcpy(sealer->next, now, SEAL_KEY_LEN);
-    sodium_free(now);
-    return r;
 }
 
 int sealer_open(const struct env *env, const char *path, bool create, struct sealer **ret_sealer,
     bool *ret_created)
 {
-    bool created = false;
+    struct key_provider *provider;
     int r = secure_init();
 
-    if (r)
-        return r;
-
-    struct sealer *sealer = new_sealer(env);
-
-    r = key_file_read(path, sealer->master);
-    if (r == ERR_NOT_FOUND && create) {
-        r = key_file_create(env, path);
-        created = r == 0;
-        if (r == 0 || r == ERR_EXISTS)
-            r = key_file_read(path, sealer->master);
-    }
-    sealer->path = xstrdup(path);
     if (r == 0)
-        r = read_others(sealer);
-    if (r) {
-        sealer_free(sealer);
-        return r;
-    }
-    if (ret_created)
-        *ret_created = created;
-    *ret_sealer = sealer;
-    return 0;
+        r = key_local_open(env, path, create, ret_created, &provider);
+    if (r == 0)
+        *ret_sealer = new_sealer(env, provider);
+    return r;
 }
 
 int sealer_new_ephemeral(const struct env *env, struct sealer **ret_sealer)
 {
+    struct key_provider *provider;
+    unsigned char *key;
     int r = secure_init();
 
-    if (r)
+    if (r < 0)
         return r;
+    key = key_memory();
+    env->random(env->ctx, key, SEAL_KEY_LEN);
+    r = key_local_new(&key_provider_env, env, key, NULL, &provider);
+    sodium_free(key);
+    if (r == 0)
+        *ret_sealer = new_sealer(env, provider);
+    return r;
+}
 
-    struct sealer *sealer = new_sealer(env);
+int sealer_open_providers(const struct env *env, const struct config *config, bool create,
+    struct sealer **ret_sealer, bool *ret_created)
+{
+    struct str rest = str_from(config->key_provider), spec;
+    struct sealer *sealer;
+    int r = secure_init();
 
-    env->random(env->ctx, sealer->master, SEAL_KEY_LEN);
-    *ret_sealer = sealer;
-    return 0;
+    if (r < 0)
+        return r;
+    sealer = new_sealer(env, NULL);
+    sealer->refresh_ms = config->key_refresh_seconds * SECOND_MS;
+    while (r == 0 && str_next(&rest, ',', &spec)) {
+        struct key_provider_request request = {.config = config,
+            .env = env,
+            .create = create && sealer->provider_count == 0,
+            .ret_created = ret_created};
+
+        if (sealer->provider_count == PROVIDERS_MAX)
+            r = err_field(ERR_INVALID, "key-provider", "at most %d key providers may be named",
+                PROVIDERS_MAX);
+        else
+            r = key_provider_open(spec, &request, &sealer->providers[sealer->provider_count]);
+        if (r == 0)
+            sealer->provider_count++;
+    }
+    if (r < 0)
+        sealer_free(sealer);
+    else
+        *ret_sealer = sealer;
+    return r;
+}
+
+static void free_keys(struct data_key *key)
+{
+    while (key) {
+        struct data_key *next = key->next;
+
+        sodium_free(key->bytes);
+        free(key);
+        key = next;
+    }
 }
 
 void sealer_free(struct sealer *sealer)
 {
     if (!sealer)
         return;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct data_key *key = atomic_load(&sealer->buckets[i]);
-
-        while (key) {
-            struct data_key *next = key->next;
-
-            sodium_free(key->bytes);
-            free(key);
-            key = next;
-        }
-    }
-    sodium_free(sealer->master);
-    sodium_free(sealer->next);
-    sodium_free(sealer->old);
-    free(sealer->path);
-    pthread_mutex_destroy(&sealer->adding);
+    for (size_t i = 0; i < BUCKETS; i++)
+        free_keys(atomic_load(&sealer->buckets[i]));
+    for (size_t i = 0; i < sealer->provider_count; i++)
+        key_provider_close(sealer->providers[i]);
+    key_provider_close(sealer->target);
+    if (sealer->mac_key)
+        sodium_free(sealer->mac_key);
+    pthread_mutex_destroy(&sealer->lock);
     free(sealer);
 }
 
-static void key_id(const unsigned char *key, char out[17])
+const char *sealer_master_id(const struct sealer *sealer)
 {
+    return sealer->providers[0]->id;
+}
+
+/* A service's id is as long as its key's name is: backups and the like take a hash of it. */
+void sealer_key_id(const struct sealer *sealer, char out[17])
+{
+    const struct key_provider *provider = sealer->providers[0];
     unsigned char hash[crypto_generichash_BYTES_MIN];
 
-    crypto_generichash(
-        hash, sizeof(hash), key, SEAL_KEY_LEN, (const unsigned char *)"theo key id", 11);
+    if (provider->master) {
+        snprintf(out, 17, "%s", provider->id);
+        return;
+    }
+    crypto_generichash(hash, sizeof(hash), (const unsigned char *)provider->id,
+        strlen(provider->id), (const unsigned char *)"theo key id", 11);
     sodium_bin2hex(out, 17, hash, 8);
 }
 
-void sealer_key_id(const struct sealer *sealer, char out[17])
+static struct key_provider *holder(const struct sealer *sealer, struct str id)
 {
-    key_id(sealer->master, out);
+    for (size_t i = 0; i < sealer->provider_count; i++)
+        if (key_provider_holds(sealer->providers[i], id))
+            return sealer->providers[i];
+    if (sealer->target && key_provider_holds(sealer->target, id))
+        return sealer->target;
+    return NULL;
 }
 
 bool sealer_holds(const struct sealer *sealer, struct str id)
 {
-    const unsigned char *keys[] = {sealer->master, sealer->next, sealer->old};
-    char held[17];
-
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        key_id(keys[i], held);
-        if (!sodium_is_zero(keys[i], SEAL_KEY_LEN) && str_is(id, held))
-            return true;
-    }
-    return false;
+    return holder(sealer, id) != NULL;
 }
 
 void sealer_mac(const struct sealer *sealer, const char *context, uint64_t number, struct str bytes,
     unsigned char out[SEAL_MAC_LEN])
 {
+    const unsigned char *master = sealer->mac_key ? sealer->mac_key : sealer->providers[0]->master;
     unsigned char key[crypto_generichash_KEYBYTES], place[8];
     crypto_generichash_state state;
 
     for (int i = 0; i < 8; i++)
         place[i] = (unsigned char)(number >> (56 - 8 * i));
-    crypto_generichash(key, sizeof(key), (const unsigned char *)context, strlen(context),
-        sealer->master, SEAL_KEY_LEN);
+    crypto_generichash(
+        key, sizeof(key), (const unsigned char *)context, strlen(context), master, SEAL_KEY_LEN);
     crypto_generichash_init(&state, key, sizeof(key), SEAL_MAC_LEN);
     crypto_generichash_update(&state, place, sizeof(place));
     crypto_generichash_update(&state, (const unsigned char *)bytes.ptr, bytes.len);
@@ -240,196 +235,337 @@ bool sealer_has_data_key(const struct sealer *sealer, struct str workspace)
     return find_key(sealer, workspace, 0) != NULL;
 }
 
-static void put_header(unsigned char *out, uint32_t number)
+bool sealer_is_fresh(struct sealer *sealer, struct str workspace)
 {
-    out[0] = VERSION;
-    for (int i = 0; i < 4; i++)
-        out[1 + i] = (unsigned char)(number >> (24 - 8 * i));
+    struct data_key *key = (struct data_key *)(uintptr_t)find_key(sealer, workspace, 0);
+
+    return key && env_mono_ms(sealer->env) - atomic_load(&key->checked_ms) < sealer->refresh_ms;
 }
 
-/* What is authenticated besides the plain text: header, kind and place. The kind keeps a data key
- * and a value apart. */
-static struct str associated(
-    struct arena *arena, const unsigned char *header, const char *kind, struct str place)
+void sealer_set_fresh(struct sealer *sealer, struct str workspace, int64_t looked_ms)
 {
-    struct buf out = BUF_IN(arena);
+    struct data_key *key = (struct data_key *)(uintptr_t)find_key(sealer, workspace, 0);
 
-    buf_reserve(&out, HEADER_LEN + 16 + place.len);
-    buf_add(&out, header, HEADER_LEN);
-    buf_add_cstr(&out, kind);
-    buf_add_str(&out, place);
-    return buf_str(&out);
+    if (key)
+        atomic_store(&key->checked_ms, looked_ms);
 }
 
-static struct str encrypt(const struct env *env, const unsigned char *key, uint32_t number,
-    const char *kind, struct str place, struct str plain, struct arena *arena)
+int64_t sealer_refresh_ms(const struct sealer *sealer)
 {
-    unsigned char *out = arena_alloc(arena, plain.len + SEAL_OVERHEAD);
-
-    put_header(out, number);
-    env->random(env->ctx, out + HEADER_LEN, NONCE_LEN);
-
-    struct str ad = associated(arena, out, kind, place);
-
-    crypto_aead_xchacha20poly1305_ietf_encrypt(out + HEADER_LEN + NONCE_LEN, NULL,
-        (const unsigned char *)plain.ptr, plain.len, (const unsigned char *)ad.ptr, ad.len, NULL,
-        out + HEADER_LEN, key);
-    return (struct str){(char *)out, plain.len + SEAL_OVERHEAD};
+    return sealer->refresh_ms;
 }
 
-/* Number of the key that sealed it; 0 when it is no sealed value. */
-static uint32_t key_number(struct str sealed)
+/* What a service last answered, for sealer_health(); a key that does not open is no ailment. */
+static int note(struct sealer *sealer, const struct key_provider *provider, int r)
 {
-    const unsigned char *p = (const unsigned char *)sealed.ptr;
+    if (provider->master || r == ERR_CORRUPT || r == ERR_CANCELLED)
+        return r;
+    pthread_mutex_lock(&sealer->lock);
+    if (r < 0)
+        sealer->last = *err_get();
+    else
+        sealer->last.code = 0;
+    pthread_mutex_unlock(&sealer->lock);
+    return r;
+}
 
-    if (sealed.len < SEAL_OVERHEAD || p[0] != VERSION)
+int sealer_health(struct sealer *sealer)
+{
+    int code;
+
+    pthread_mutex_lock(&sealer->lock);
+    code = sealer->last.code;
+    pthread_mutex_unlock(&sealer->lock);
+    if (code == 0)
         return 0;
-    return (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
-}
+    for (size_t i = 0; i < sealer->provider_count; i++) {
+        int r = sealer->providers[i]->master ? 0 : key_provider_probe(sealer->providers[i]);
 
-/* False when it does not open. out: sealed.len - SEAL_OVERHEAD bytes. */
-static bool decrypt(const unsigned char *key, const char *kind, struct str place, struct str sealed,
-    struct arena *arena, unsigned char *out)
-{
-    const unsigned char *p = (const unsigned char *)sealed.ptr;
-    struct str ad = associated(arena, p, kind, place);
-
-    return crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, p + HEADER_LEN + NONCE_LEN,
-               sealed.len - HEADER_LEN - NONCE_LEN, (const unsigned char *)ad.ptr, ad.len,
-               p + HEADER_LEN, key) == 0;
+        if (note(sealer, sealer->providers[i], r) < 0)
+            return r;
+    }
+    return 0;
 }
 
 int sealer_make_data_key(
     struct sealer *sealer, struct str workspace, struct arena *arena, struct str *ret_wrapped)
 {
+    struct key_provider *provider = sealer->providers[0];
     const struct data_key *newest = find_key(sealer, workspace, 0);
-    uint32_t number = newest ? newest->number + 1 : 1;
-    unsigned char key[SEAL_KEY_LEN];
+    struct key_use use = {workspace, newest ? newest->number + 1 : 1};
+    unsigned char *key;
+    int r;
 
-    if (number == 0)
+    if (use.number == 0)
         return err_set(ERR_FULL, "the workspace has used up its key numbers");
-    sealer->env->random(sealer->env->ctx, key, sizeof(key));
-    *ret_wrapped = encrypt(sealer->env, sealer->master, number, "data-key|", workspace,
-        (struct str){(char *)key, sizeof(key)}, arena);
-    sodium_memzero(key, sizeof(key));
-    return 0;
+    key = key_memory();
+    sealer->env->random(sealer->env->ctx, key, SEAL_KEY_LEN);
+    r = note(sealer, provider, key_provider_wrap(provider, &use, key, arena, ret_wrapped));
+    sodium_free(key);
+    return r;
+}
+
+/* With whichever provider can. Yields when that is a service. */
+static int unwrap(struct sealer *sealer, const struct key_use *use, struct str wrapped,
+    struct arena *arena, unsigned char *out)
+{
+    struct str id = wrapped_id(wrapped);
+    struct key_provider *provider = holder(sealer, id);
+    int r = ERR_CORRUPT;
+
+    if (use->number == 0)
+        return err_set(ERR_CORRUPT, "the data key of workspace \"%.*s\" is damaged",
+            (int)MIN(use->workspace.len, (size_t)64), use->workspace.ptr);
+    if (provider)
+        return note(sealer, provider, key_provider_unwrap(provider, use, wrapped, arena, out));
+    if (!str_empty(id))
+        return err_set(ERR_CORRUPT,
+            "the data key of workspace \"%.*s\" is wrapped under %.*s, which the setting "
+            "key-provider does not name (it has %s): add it there",
+            (int)MIN(use->workspace.len, (size_t)64), use->workspace.ptr,
+            (int)MIN(id.len, (size_t)200), id.ptr, sealer_master_id(sealer));
+    for (size_t i = 0; r < 0 && i < sealer->provider_count; i++)
+        if (sealer->providers[i]->master)
+            r = key_provider_unwrap(sealer->providers[i], use, wrapped, arena, out);
+    if (r < 0 && sealer->target && sealer->target->master)
+        r = key_provider_unwrap(sealer->target, use, wrapped, arena, out);
+    if (r < 0)
+        r = err_set(ERR_CORRUPT,
+            "the data key of workspace \"%.*s\" does not open under this master key (%s); use the "
+            "master key that belongs to this store",
+            (int)MIN(use->workspace.len, (size_t)64), use->workspace.ptr, sealer_master_id(sealer));
+    return r;
 }
 
 /* The caller holds the lock; the entry is complete before a reader can see it. */
-static void insert(struct sealer *sealer, struct data_key *key)
+static void insert(struct sealer *sealer, const struct key_use *use, unsigned char *bytes)
 {
-    struct str workspace = {key->workspace, key->workspace_len};
-    _Atomic(struct data_key *) *head = bucket(sealer, workspace);
+    _Atomic(struct data_key *) *head = bucket(sealer, use->workspace);
+    struct data_key *key = xmalloc(sizeof(*key) + use->workspace.len);
 
+    *key = (struct data_key){
+        .bytes = bytes, .number = use->number, .workspace_len = use->workspace.len};
+    atomic_store(&key->checked_ms, env_mono_ms(sealer->env));
+    memcpy(key->workspace, use->workspace.ptr, use->workspace.len);
     key->next = atomic_load(head);
     atomic_store_explicit(head, key, memory_order_release);
 }
 
-/* With any master key that is held; the caller holds the lock. */
-static bool unwrap_held(struct sealer *sealer, struct str workspace, struct str wrapped,
-    struct arena *arena, unsigned char *out)
+static bool is_asked(const struct sealer *sealer, const struct key_use *use)
 {
-    const unsigned char *keys[] = {sealer->master, sealer->next, sealer->old};
-
-    if (!key_number(wrapped) || wrapped.len != SEAL_KEY_LEN + SEAL_OVERHEAD)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        if (!sodium_is_zero(keys[i], SEAL_KEY_LEN) &&
-            decrypt(keys[i], "data-key|", workspace, wrapped, arena, out))
+    for (const struct asking *a = sealer->asking; a; a = a->next)
+        if (a->use.number == use->number && str_eq(a->use.workspace, use->workspace))
             return true;
     return false;
 }
 
-/* The files are read again before giving up: another process may have rotated meanwhile. Rare, and
- * two small files. */
-static bool unwrap(struct sealer *sealer, struct str workspace, struct str wrapped,
-    struct arena *arena, unsigned char *out)
+/* A service is asked once however many fibers, of whichever loops, want the key: the others wait
+ * here. 1: the key is there now; 0: it is for the caller to ask. */
+static int begin_asking(struct sealer *sealer, struct asking *asking)
 {
-    bool opened;
+    int r;
 
-    pthread_mutex_lock(&sealer->adding);
-    opened = unwrap_held(sealer, workspace, wrapped, arena, out);
-    if (!opened && sealer->path && read_others(sealer) == 0)
-        opened = unwrap_held(sealer, workspace, wrapped, arena, out);
-    pthread_mutex_unlock(&sealer->adding);
-    return opened;
+    for (;;) {
+        bool there, asked;
+
+        pthread_mutex_lock(&sealer->lock);
+        there = find_key(sealer, asking->use.workspace, asking->use.number) != NULL;
+        asked = is_asked(sealer, &asking->use);
+        if (!there && !asked) {
+            asking->next = sealer->asking;
+            sealer->asking = asking;
+        }
+        pthread_mutex_unlock(&sealer->lock);
+        if (there || !asked)
+            return there;
+        r = fiber_sleep(POLL_MS);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* The caller holds the lock. */
+static void end_asking(struct sealer *sealer, struct asking *asking)
+{
+    struct asking **at = &sealer->asking;
+
+    while (*at != asking)
+        at = &(*at)->next;
+    *at = asking->next;
+}
+
+int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str wrapped)
+{
+    struct asking asking = {.use = {workspace, wrapped_number(wrapped)}};
+    bool service = !str_empty(wrapped_id(wrapped));
+    unsigned char *bytes;
+    struct arena arena;
+    int r = service ? begin_asking(sealer, &asking) : 0;
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    bytes = key_memory();
+    arena_init(&arena);
+    r = unwrap(sealer, &asking.use, wrapped, &arena, bytes);
+    arena_deinit(&arena);
+    pthread_mutex_lock(&sealer->lock);
+    if (service)
+        end_asking(sealer, &asking);
+    if (r == 0 && !find_key(sealer, workspace, asking.use.number))
+        insert(sealer, &asking.use, bytes);
+    else
+        sodium_free(bytes);
+    pthread_mutex_unlock(&sealer->lock);
+    return r;
+}
+
+static struct key_provider *file_of(const struct sealer *sealer)
+{
+    return sealer->providers[0]->ops == &key_provider_file ? sealer->providers[0] : NULL;
+}
+
+int sealer_rotate_to(struct sealer *sealer, const struct config *config, const char *spec)
+{
+    struct key_provider_request request = {.config = config, .env = sealer->env, .create = true};
+    struct key_provider *target;
+    int r = key_provider_open(str_from(spec), &request, &target);
+
+    if (r < 0)
+        return r;
+    key_provider_close(sealer->target);
+    sealer->target = target;
+    return 0;
 }
 
 int sealer_prepare_next(struct sealer *sealer, char ret_id[17])
 {
-    struct buf path = BUF_HEAP;
+    struct key_provider *file = file_of(sealer);
+
+    if (!file)
+        return err_set(ERR_INVALID,
+            "The master key is not in a file, so Theo cannot make another: name the new one, for "
+            "example --to aws-kms:alias/theo or --to env:NEW_MASTER_KEY.");
+    return key_local_prepare_next(file, ret_id);
+}
+
+int sealer_prepare(struct sealer *sealer, struct arena *arena, struct str *ret_id)
+{
+    char id[17];
     int r;
 
-    if (!sealer->path)
-        return err_set(ERR_DENIED, "a master key in memory cannot be changed");
-    buf_printf(&path, "%s.next", sealer->path);
-    pthread_mutex_lock(&sealer->adding);
-    r = key_file_create(sealer->env, path.ptr);
-    if (r == 0 || r == ERR_EXISTS)
-        r = key_file_read(path.ptr, sealer->next);
+    if (sealer->target) {
+        *ret_id = str_dup(arena, str_from(sealer->target->id));
+        return 0;
+    }
+    r = sealer_prepare_next(sealer, id);
     if (r == 0)
-        key_id(sealer->next, ret_id);
-    pthread_mutex_unlock(&sealer->adding);
-    buf_deinit(&path);
+        *ret_id = str_dup(arena, str_from(id));
+    return r;
+}
+
+/* Is it wrapped under the target already? A master key that is here has to be tried. */
+static bool is_at_target(struct sealer *sealer, const struct key_use *use, struct str wrapped,
+    struct arena *arena, unsigned char *key)
+{
+    struct key_provider *target = sealer->target;
+    struct str id = wrapped_id(wrapped);
+
+    if (!target->master || !str_empty(id))
+        return str_is(id, target->id);
+    return key_provider_unwrap(target, use, wrapped, arena, key) == 0;
+}
+
+/* What is stored must open again: a key wrapped wrongly would be lost with all that it sealed. */
+static int wrap_and_prove(struct key_provider *target, const struct key_use *use,
+    const unsigned char *key, struct arena *arena, struct str *ret_wrapped)
+{
+    unsigned char *back = key_memory();
+    struct str wrapped;
+    int r = key_provider_wrap(target, use, key, arena, &wrapped);
+
+    if (r == 0)
+        r = key_provider_unwrap(target, use, wrapped, arena, back);
+    if (r == 0 && sodium_memcmp(key, back, SEAL_KEY_LEN) != 0)
+        r = err_set(ERR_PROTOCOL, "%s gave another key back than it was given.", target->id);
+    sodium_free(back);
+    if (r == 0)
+        *ret_wrapped = wrapped;
     return r;
 }
 
 int sealer_rewrap(struct sealer *sealer, struct str workspace, struct str wrapped,
     struct arena *arena, struct str *ret_wrapped)
 {
-    unsigned char *key = new_key();
-    struct str result = wrapped;
+    struct key_use use = {workspace, wrapped_number(wrapped)};
+    unsigned char *key;
     int r = 0;
 
-    /* A decryption that fails clears its output: so the one that is to be kept comes last. */
-    if (!key_number(wrapped) || wrapped.len != SEAL_KEY_LEN + SEAL_OVERHEAD ||
-        !decrypt(sealer->next, "data-key|", workspace, wrapped, arena, key)) {
-        if (unwrap(sealer, workspace, wrapped, arena, key))
-            result = encrypt(sealer->env, sealer->next, key_number(wrapped), "data-key|", workspace,
-                (struct str){(char *)key, SEAL_KEY_LEN}, arena);
-        else
-            r = err_set(ERR_CORRUPT, "the data key of workspace \"%.*s\" does not open",
-                (int)MIN(workspace.len, (size_t)64), workspace.ptr);
+    if (!use.number)
+        return err_set(ERR_CORRUPT, "the data key of workspace \"%.*s\" is damaged",
+            (int)MIN(workspace.len, (size_t)64), workspace.ptr);
+    if (!sealer->target)
+        return key_local_rewrap(sealer->providers[0], &use, wrapped, arena, ret_wrapped);
+    key = key_memory();
+    if (is_at_target(sealer, &use, wrapped, arena, key)) {
+        *ret_wrapped = wrapped;
+    } else {
+        r = unwrap(sealer, &use, wrapped, arena, key);
+        if (r == 0)
+            r = wrap_and_prove(sealer->target, &use, key, arena, ret_wrapped);
     }
     sodium_free(key);
-    if (r == 0)
-        *ret_wrapped = result;
     return r;
 }
 
 int sealer_promote_next(struct sealer *sealer)
 {
-    return key_file_promote(sealer->path);
+    return sealer->target ? 0 : key_local_promote_next(sealer->providers[0]);
 }
 
-int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str wrapped)
+int sealer_mac_begin(struct sealer *sealer, struct arena *arena, struct str *ret_wrapped)
 {
-    uint32_t number = key_number(wrapped);
-    unsigned char *bytes = new_key();
+    const struct key_use use = {STR("theo-backup"), 0};
+    struct str wrapped = STR("");
+    unsigned char *key;
+    int r;
+
+    if (sealer->providers[0]->master) {
+        *ret_wrapped = wrapped;
+        return 0;
+    }
+    key = key_memory();
+    sealer->env->random(sealer->env->ctx, key, SEAL_KEY_LEN);
+    r = note(sealer, sealer->providers[0],
+        key_provider_wrap(sealer->providers[0], &use, key, arena, &wrapped));
+    if (r == 0)
+        r = sealer_mac_resume(sealer, wrapped);
+    sodium_free(key);
+    if (r == 0)
+        *ret_wrapped = wrapped;
+    return r;
+}
+
+int sealer_mac_resume(struct sealer *sealer, struct str wrapped)
+{
+    const struct key_use use = {STR("theo-backup"), 0};
     struct arena arena;
-    bool opened;
+    unsigned char *key;
+    int r;
 
+    if (sealer->providers[0]->master)
+        return 0;
+    key = key_memory();
     arena_init(&arena);
-    opened = unwrap(sealer, workspace, wrapped, &arena, bytes);
+    r = note(sealer, sealer->providers[0],
+        key_provider_unwrap(sealer->providers[0], &use, wrapped, &arena, key));
     arena_deinit(&arena);
-    if (!opened) {
-        sodium_free(bytes);
-        return err_set(ERR_CORRUPT,
-            "the data key of workspace \"%.*s\" does not open under this master key; "
-            "use the master key file that belongs to this store",
-            (int)MIN(workspace.len, (size_t)64), workspace.ptr);
+    if (r < 0) {
+        sodium_free(key);
+        return r;
     }
-    pthread_mutex_lock(&sealer->adding);
-    if (find_key(sealer, workspace, number)) {
-        sodium_free(bytes);
-    } else {
-        struct data_key *key = xmalloc(sizeof(*key) + workspace.len);
-
-        *key = (struct data_key){.bytes = bytes, .number = number, .workspace_len = workspace.len};
-        memcpy(key->workspace, workspace.ptr, workspace.len);
-        insert(sealer, key);
-    }
-    pthread_mutex_unlock(&sealer->adding);
+    if (sealer->mac_key)
+        sodium_free(sealer->mac_key);
+    sealer->mac_key = key;
     return 0;
 }
 
@@ -440,25 +576,26 @@ int seal(struct sealer *sealer, struct str workspace, struct str aad, struct str
 
     if (!key)
         return err_set(ERR_NOT_FOUND, "the workspace has no data key");
-    *ret_sealed = encrypt(sealer->env, key->bytes, key->number, "value|", aad, plain, arena);
+    *ret_sealed = box_seal(sealer->env, key->bytes, key->number, "value|", aad, plain, arena);
     return 0;
 }
 
 int unseal(struct sealer *sealer, struct str workspace, struct str aad, struct str sealed,
     struct arena *arena, struct str *ret_plain)
 {
-    uint32_t number = key_number(sealed);
+    uint32_t number = seal_key_number(sealed);
+    const struct data_key *key;
+    size_t len = sealed.len - SEAL_OVERHEAD;
+    unsigned char *out;
 
     if (number == 0)
         return err_set(ERR_CORRUPT, "a stored value is not sealed as it should be");
-    if (!sealer_has_data_key(sealer, workspace))
-        return err_set(ERR_NOT_FOUND, "the workspace has no data key");
-
-    const struct data_key *key = find_key(sealer, workspace, number);
-    size_t len = sealed.len - SEAL_OVERHEAD;
-    unsigned char *out = arena_alloc(arena, len + 1);
-
-    if (!key || !decrypt(key->bytes, "value|", aad, sealed, arena, out))
+    key = find_key(sealer, workspace, number);
+    if (!key)
+        return err_set(
+            ERR_NOT_FOUND, "the workspace's data key %u is not known here", (unsigned)number);
+    out = arena_alloc(arena, len + 1);
+    if (!box_open(key->bytes, "value|", aad, sealed, arena, out))
         return err_set(ERR_CORRUPT,
             "a stored value does not open: it was changed, moved or sealed with another key");
     out[len] = '\0';

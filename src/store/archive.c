@@ -87,10 +87,18 @@ static int write_header(struct writer *writer)
 {
     char key_id[17], at[RFC3339_LEN + 1];
     struct json_writer w;
+    struct arena arena;
+    struct str mac_key;
     int r = write_all(writer, ARCHIVE_MAGIC, strlen(ARCHIVE_MAGIC));
 
     if (r < 0)
         return r;
+    arena_init(&arena);
+    r = sealer_mac_begin(writer->store->sealer, &arena, &mac_key);
+    if (r < 0) {
+        arena_deinit(&arena);
+        return r;
+    }
     sealer_key_id(writer->store->sealer, key_id);
     rfc3339_format(env_wall_ms(writer->store->env), at);
     begin_record(writer, 'H');
@@ -99,7 +107,10 @@ static int write_header(struct writer *writer)
     json_cstr_member(&w, "master_key_id", key_id);
     json_cstr_member(&w, "store", store_name(writer->store));
     json_cstr_member(&w, "created_at", at);
+    if (!str_empty(mac_key))
+        json_str_member(&w, "mac_key", hex_encode(&arena, mac_key));
     json_object_end(&w);
+    arena_deinit(&arena);
     return end_record(writer);
 }
 

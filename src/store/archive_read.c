@@ -59,7 +59,7 @@ static int check_key_id(const struct reader *reader)
     const struct json *header;
     struct arena arena;
     char held[17];
-    struct str made;
+    struct str made, mac_key;
     int r = 0;
 
     arena_init(&arena);
@@ -72,6 +72,10 @@ static int check_key_id(const struct reader *reader)
             "The backup was made under master key %.*s, but this installation holds %s: put the "
             "key that belongs to the backup in place first.",
             STR_ARG(made), held);
+    else if (!hex_decode(&arena, json_get_str(header, "mac_key"), &mac_key))
+        r = damaged(reader, "was altered");
+    else
+        r = sealer_mac_resume(reader->store->sealer, mac_key);
     arena_deinit(&arena);
     return r;
 }

@@ -57,12 +57,11 @@ static bool is_empty(struct store *store)
  * first sealed value, and new rows would then be lost to the right key. */
 static int check_master_key(struct store *store)
 {
-    char id[17];
+    const char *id = sealer_master_id(store->sealer);
     struct arena arena;
     struct str stored;
     int r;
 
-    sealer_key_id(store->sealer, id);
     arena_init(&arena);
     r = store->ops->meta_get(store->backend, "master_key_id", &arena, &stored);
     if (r == 0 && str_empty(stored))
@@ -71,8 +70,8 @@ static int check_master_key(struct store *store)
         r = store->ops->meta_set(store->backend, "master_key_id", str_from(id));
     else if (r == 0 && !sealer_holds(store->sealer, stored))
         r = err_set(ERR_CORRUPT,
-            "The store was sealed under master key %.*s, but the key file holds %s: put the right "
-            "key file back, or use another data folder.",
+            "The store was sealed under master key %.*s, but key-provider gives %s: put the right "
+            "key file back, name the provider that holds it, or use another data folder.",
             STR_ARG(stored), id);
     arena_deinit(&arena);
     return r;
@@ -188,11 +187,13 @@ int store_health(struct store *store)
 {
     int64_t deadline = front_begin();
 
-    return front_end(deadline, store->ops->health(store->backend));
+    int r = store->ops->health(store->backend);
+
+    return front_end(deadline, r == 0 ? sealer_health(store->sealer) : r);
 }
 
-/* Make the workspace's data key usable if the workspace is known. 0 or STORE_MISSING. */
-static int load_data_key(struct store *store, struct str workspace_id, struct arena *arena)
+/* Make the workspace's data keys usable if the workspace is known. 0 or STORE_MISSING. */
+static int load_data_keys(struct store *store, struct str workspace_id, struct arena *arena)
 {
     struct workspace_row row;
     struct str wrapped;
@@ -201,11 +202,17 @@ static int load_data_key(struct store *store, struct str workspace_id, struct ar
 
     if (r != 0)
         return r;
-    if (!hex_decode(arena, row.data_key, &wrapped))
-        return err_set(ERR_CORRUPT,
-            "The data key of workspace %.*s is damaged: restore the store from a backup.",
-            STR_ARG(workspace_id));
-    return sealer_add_data_key(store->sealer, workspace_id, wrapped);
+    rest = row.data_key;
+    while (r == 0 && str_next(&rest, ',', &hex)) {
+        if (!hex_decode(arena, hex, &wrapped))
+            return err_set(ERR_CORRUPT,
+                "The data key of workspace %.*s is damaged: restore the store from a backup.",
+                STR_ARG(workspace_id));
+        r = sealer_add_data_key(store->sealer, workspace_id, wrapped);
+    }
+    if (r == 0)
+        sealer_set_fresh(store->sealer, workspace_id, looked_ms);
+    return r;
 }
 
 /* 0, or STORE_EXISTS when another process or fiber was first. The new key is used only once it is
@@ -236,7 +243,8 @@ int front_need_key(struct store *store, struct str workspace_id, bool create)
     struct arena arena;
     int r;
 
-    if (sealer_has_data_key(store->sealer, workspace_id))
+    if (create ? sealer_is_fresh(store->sealer, workspace_id)
+               : sealer_has_data_key(store->sealer, workspace_id))
         return 0;
     arena_init(&arena);
     r = load_data_key(store, workspace_id, &arena);

@@ -184,10 +184,29 @@ MUST_CHECK int store_claim(struct store *store, const struct store_claim *claim,
 /* Make sure a workspace exists (with its data key) and can be sealed for. Cached. Yields. */
 MUST_CHECK int store_workspace(struct store *store, struct str workspace_id);
 
-/* Give the store another master key: every workspace's data key is wrapped anew, while others use
- * the store; then the key file is replaced (sealer_promote_next). After a failure or a crash
- * everything stays readable: call it again. Yields. */
+/* Give the store another master key (sealer_prepare() says which): every workspace's data keys are
+ * wrapped anew, while others use the store; then a key file is replaced (sealer_promote_next).
+ * After a failure or a crash everything stays readable: call it again. Yields. */
 MUST_CHECK int store_rotate_master(struct store *store, int64_t *ret_workspaces);
+/* Give a workspace ("": each) another data key: what is sealed from now on is sealed with it, the
+ * former ones stay for reading. Other processes learn of it when they meet it, or within the
+ * setting key-refresh-seconds. ERR_NOT_FOUND (field "workspace"). Yields. */
+MUST_CHECK int store_rotate_data(
+    struct store *store, struct str workspace_id, int64_t *ret_workspaces);
+
+/* Sealing old rows anew with the newest data key. */
+struct store_reseal {
+    int64_t resealed; /* rows written */
+    int64_t left;     /* rows under former keys that the last look found; -1 before the first */
+    int64_t dropped;  /* data keys that nothing needs any more, and that are gone */
+    bool waiting;     /* until no process can seal with a former key any more */
+};
+/* For one workspace, while others use the store. since_ms: monotonic, when the newest data key was
+ * there for others to see. Former keys are dropped once a look at every row that began after no
+ * process could seal with them has found no row of theirs; rows that cannot be written keep them. progress may be NULL. Can be repeated. ERR_NOT_FOUND. Yields. */
+MUST_CHECK int store_reseal(struct store *store, struct str workspace_id, int64_t since_ms,
+    void (*progress)(void *ctx, const struct store_reseal *state), void *ctx,
+    struct store_reseal *ret_state);
 
 /* Numbers for /api/config and bench. */
 struct store_stats {
