@@ -196,7 +196,8 @@ int store_health(struct store *store)
 static int load_data_keys(struct store *store, struct str workspace_id, struct arena *arena)
 {
     struct workspace_row row;
-    struct str wrapped;
+    struct str rest = STR(""), hex, wrapped;
+    int64_t looked_ms = env_mono_ms(store->env);
     int r =
         store->ops->get(store->backend, STORE_WORKSPACES, workspace_id, workspace_id, arena, &row);
 
@@ -247,11 +248,11 @@ int front_need_key(struct store *store, struct str workspace_id, bool create)
                : sealer_has_data_key(store->sealer, workspace_id))
         return 0;
     arena_init(&arena);
-    r = load_data_key(store, workspace_id, &arena);
+    r = load_data_keys(store, workspace_id, &arena);
     if (r == STORE_MISSING && create) {
         r = make_workspace(store, workspace_id, &arena);
         if (r == STORE_EXISTS)
-            r = load_data_key(store, workspace_id, &arena);
+            r = load_data_keys(store, workspace_id, &arena);
     }
     if (r == STORE_MISSING)
         r = err_set(ERR_CORRUPT,
@@ -320,6 +321,25 @@ int store_commit(struct store *store, struct store_batch *batch)
     return front_end(deadline, r);
 }
 
+/* A data key that is not known was made by somebody else meanwhile: the workspace's row has it. */
+static int open_row(
+    struct store *store, const struct store_schema *schema, struct arena *arena, void *row)
+{
+    int r = row_unseal(store->sealer, schema, arena, row);
+
+    if (r != ERR_NOT_FOUND)
+        return r;
+    r = load_data_keys(store, *row_str(row, &schema->columns[0]), arena);
+    if (r == 0)
+        r = row_unseal(store->sealer, schema, arena, row);
+    if (r == ERR_NOT_FOUND || r == STORE_MISSING)
+        r = err_set(ERR_CORRUPT,
+            "A row of %s was sealed under a data key that its workspace does not have: restore the "
+            "store from a backup.",
+            schema->table);
+    return r;
+}
+
 int front_open_rows(
     struct store *store, enum store_entity entity, struct arena *arena, void *rows, size_t count)
 {
@@ -334,7 +354,7 @@ int front_open_rows(
         if (!store->plain)
             r = front_need_key(store, *row_str(row, &schema->columns[0]), false);
         if (r == 0 && !store->plain)
-            r = row_unseal(store->sealer, schema, arena, row);
+            r = open_row(store, schema, arena, row);
         if (r == 0)
             r = row_unpack(schema, row);
         if (r < 0)
@@ -427,6 +447,10 @@ static int list(struct store *store, const struct store_query *query, struct are
     int64_t after_order = 0;
     int r = 0;
 
+    if (query->index >= 0 && str_empty(query->value)) { /* such rows are in no list */
+        *ret_page = (struct store_page){.cursor = {"", 0}};
+        return 0;
+    }
     if (!str_empty(query->cursor))
         r = cursor_open(query, arena, &after_order, &after_id);
     asked.limit++; /* one more tells whether there is another page */
