@@ -179,6 +179,7 @@ static int interrupt_page(
     store_batch_init(&batch, arena);
     for (size_t i = 0; i < page->count; i++) {
         rows[i].state = STR("interrupted");
+        rows[i].open = STR("");
         rows[i].error = STR("interrupted: The process ended before the run did.");
         rows[i].finished_at = env_wall_ms(house->env);
         store_update(&batch, STORE_RUNS, &rows[i]);

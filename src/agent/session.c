@@ -304,7 +304,9 @@ void session_append(struct session *session, struct store_batch *batch, struct s
         };
     }
     row->message_count += (int64_t)count;
-    row->updated_at = now_ms;
+    /* An answer does not move the chat in the list by last use: that would write the list twice. */
+    if (str_is(str_from(direction), "in"))
+        row->updated_at = MAX(row->updated_at, now_ms);
     if (session->fresh)
         store_insert(batch, STORE_CHAT_SESSIONS, row);
     else if (count > 0)

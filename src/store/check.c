@@ -115,6 +115,8 @@ static int check_op(const struct store_op *op)
     r = check_workspace(op->workspace_id);
     if (r == 0)
         r = check_list_index(schema, op->index);
+    if (r == 0 && op->index >= 0) /* rows with an empty value are in no list */
+        return check_key("value", op->parent);
     if (r == 0)
         r = check_text("value", op->parent, STORE_KEY_MAX);
     return r;
@@ -191,7 +193,7 @@ int check_claim(const struct store_claim *claim)
     if (r == 0)
         r = check_list_index(schema, claim->index);
     if (r == 0)
-        r = check_text("value", claim->value, STORE_KEY_MAX);
+        r = check_key("value", claim->value);
     if (r == 0)
         r = check_key("owner", claim->owner);
     if (r == 0 && (claim->limit < 1 || claim->limit > STORE_CLAIM_MAX))

@@ -207,7 +207,7 @@ static void write_list_keys(
         const struct store_index *index = &schema->indexes[i];
         struct str order;
         int gsi;
-        if (index->kind != INDEX_LIST)
+        if (index->kind != INDEX_LIST || str_empty(*row_str(row, &schema->columns[index->column])))
             continue;
         gsi = ddb_gsi(schema, (int)i);
         order = ddb_number_sk(*row_int(row, &schema->columns[index->order]), arena);

@@ -115,6 +115,32 @@ static void add_stable(struct condition *c, const struct ddb_entry *entry)
     }
 }
 
+static void add_drop(struct condition *c, struct buf *drop, const char *attribute)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "#s%d", c->count++);
+    buf_printf(drop, "%s%s", drop->len ? ", " : " REMOVE ", name);
+    json_cstr_member(&c->names_w, name, attribute);
+}
+
+/* The keys of the lists that the row is not in any more. */
+static void drop_lists(struct condition *c, const struct store_schema *schema,
+    const struct json *item, struct buf *drop)
+{
+    for (size_t i = 0; i < schema->index_count; i++) {
+        bool first;
+
+        if (schema->indexes[i].kind != INDEX_LIST)
+            continue;
+        first = ddb_gsi(schema, (int)i) == 1;
+        if (json_get(item, first ? "gsi1pk" : "gsi2pk"))
+            continue;
+        add_drop(c, drop, first ? "gsi1pk" : "gsi2pk");
+        add_drop(c, drop, first ? "gsi1sk" : "gsi2sk");
+    }
+}
+
 /* The row's attributes one by one: only so can the version be counted up unread. What is not in
  * the item is to be absent. */
 static struct str update_expression(
@@ -141,10 +167,9 @@ static struct str update_expression(
     for (size_t i = 0; i < schema->column_count; i++) {
         if (json_get(root, schema->columns[i].name))
             continue;
-        buf_printf(&drop, "%s#s%d", drop.len ? ", " : " REMOVE ", c->count);
-        json_cstr_member(
-            &c->names_w, str_printf(plan->arena, "#s%d", c->count++).ptr, schema->columns[i].name);
+        add_drop(c, &drop, schema->columns[i].name);
     }
+    drop_lists(c, schema, root, &drop);
     json_cstr_member(&c->names_w, "#v", "version");
     ddb_write_n(&c->values_w, ":one", 1);
     return str_printf(

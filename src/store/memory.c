@@ -69,13 +69,13 @@ static void index_prefix(
     key_add(ret_key, value);
 }
 
-/* False: the row is not in this index (an empty value of a unique one). */
+/* False: the row is not in this index, because its value is empty. */
 static bool index_key(const struct store_schema *schema, const struct store_index *index,
     const void *row, struct key *ret_key)
 {
     struct str value = *row_str(row, &schema->columns[index->column]);
 
-    if (index->kind != INDEX_LIST && str_empty(value))
+    if (str_empty(value))
         return false;
     index_prefix(index, *row_str(row, &schema->columns[0]), value, ret_key);
     if (index->kind == INDEX_LIST) {

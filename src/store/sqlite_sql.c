@@ -49,8 +49,11 @@ void sqlite_sql_index(const struct store_schema *schema, size_t index, struct bu
 
     if (it->kind == INDEX_LIST) {
         const char *order = schema->columns[it->order].name;
-        buf_printf(out, "CREATE INDEX IF NOT EXISTS %s_by_%s_%s ON %s (workspace_id, %s, %s, %s)",
-            schema->table, column, order, schema->table, column, order, schema->columns[1].name);
+        buf_printf(out,
+            "CREATE INDEX IF NOT EXISTS %s_by_%s_%s ON %s (workspace_id, %s, %s, %s) WHERE %s <> "
+            "''",
+            schema->table, column, order, schema->table, column, order, schema->columns[1].name,
+            column);
         return;
     }
     buf_printf(out, "CREATE UNIQUE INDEX IF NOT EXISTS %s_one_%s ON %s (%s%s) WHERE %s <> ''",
@@ -136,6 +139,8 @@ static void sql_list(const struct store_schema *schema, int arg, struct buf *out
     column = index == STORE_CHILDREN ? id : schema->columns[schema->indexes[index].column].name;
     order = index == STORE_CHILDREN ? "seq" : schema->columns[schema->indexes[index].order].name;
     buf_printf(out, " WHERE workspace_id = ?1 AND %s = ?2", column);
+    if (index != STORE_CHILDREN)
+        buf_printf(out, " AND %s <> ''", column); /* as the index says: else it is not used */
     if (!(arg & 1) || arg & 2)
         buf_printf(out, " AND %s >= ?3", order);
     if (!(arg & 1) || !(arg & 2))
@@ -157,6 +162,8 @@ static void sql_delete_all(const struct store_schema *schema, int arg, struct bu
         arg ? schema->columns[schema->indexes[arg - 1].column].name : schema->columns[1].name;
 
     buf_printf(out, "DELETE FROM %s WHERE workspace_id = ?1 AND %s = ?2", schema->table, column);
+    if (arg)
+        buf_printf(out, " AND %s <> ''", column);
 }
 
 static void sql_select(const struct store_schema *schema, struct buf *out)

@@ -65,7 +65,8 @@ TEST(list_follows_updates)
     struct suite s;
     struct run_row run = a_run("w1", "r1", "s1", 10), other = a_run("w1", "r2", "s1", 20);
     struct store_query running = a_query(STORE_RUNS, "w1", 1, "running");
-    struct store_query completed = a_query(STORE_RUNS, "w1", 1, "completed");
+    struct store_query paused = a_query(STORE_RUNS, "w1", 1, "paused");
+    struct store_query nothing = a_query(STORE_RUNS, "w1", 1, "");
     struct str ids;
 
     REQUIRE_OK(suite_open(t, &s));
@@ -73,15 +74,29 @@ TEST(list_follows_updates)
     EXPECT_OK(insert_row(&s, STORE_RUNS, &other));
     EXPECT_OK(list_rows(&s, running, 9, &ids));
     EXPECT_STR(ids, "r1 r2|");
-    run.state = STR("completed");
+    run.open = STR("paused");
     run.created_at = 11;
     EXPECT_OK(update_row(&s, STORE_RUNS, &run));
     EXPECT_OK(list_rows(&s, running, 9, &ids));
     EXPECT_STR(ids, "r2|");
-    EXPECT_OK(list_rows(&s, completed, 9, &ids));
+    EXPECT_OK(list_rows(&s, paused, 9, &ids));
     EXPECT_STR(ids, "r1|");
-    completed.from = 11;
-    EXPECT_OK(list_rows(&s, completed, 9, &ids));
+    paused.from = 11;
+    EXPECT_OK(list_rows(&s, paused, 9, &ids));
+    EXPECT_STR(ids, "r1|");
+    run.open = STR(""); /* in no list, and in the one by session as before */
+    run.version = 2;
+    EXPECT_OK(update_row(&s, STORE_RUNS, &run));
+    EXPECT_OK(list_rows(&s, paused, 9, &ids));
+    EXPECT_STR(ids, "|");
+    EXPECT_OK(list_rows(&s, nothing, 9, &ids));
+    EXPECT_STR(ids, "|");
+    EXPECT_OK(list_rows(&s, a_query(STORE_RUNS, "w1", 0, "s1"), 9, &ids));
+    EXPECT_STR(ids, "r1 r2|");
+    run.open = STR("paused"); /* and in one again */
+    run.version = 3;
+    EXPECT_OK(update_row(&s, STORE_RUNS, &run));
+    EXPECT_OK(list_rows(&s, paused, 9, &ids));
     EXPECT_STR(ids, "r1|");
     suite_close(&s);
 }

@@ -276,6 +276,7 @@ TEST(run_recover_marks_what_was_left)
         .id = STR("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         .session_id = STR("s"),
         .state = STR("running"),
+        .open = STR("running"),
         .request = STR("{}")};
     struct store_batch batch;
     size_t count = 0;
