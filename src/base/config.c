@@ -57,6 +57,11 @@ static int assign_str(struct config *config, size_t row, struct str value, const
     if (str_find_char(value, '\0', 0) >= 0 || !utf8_valid(value))
         return err_field(ERR_INVALID, config_settings[row].name,
             "%s: %s must be valid UTF-8 without NUL", place, config_settings[row].name);
+    if ((config_settings[row].flags & SETTING_TREE) && !str_empty(value) &&
+        (json_check(value) < 0 || !strchr("[{", str_trim(value).ptr[0])))
+        return err_field(ERR_INVALID, config_settings[row].name,
+            "%s: %s must be a list or a mapping (outside theo.yaml as JSON)", place,
+            config_settings[row].name);
     wipe(*to);
     *to = str_heap(value);
     return 0;
@@ -391,6 +396,16 @@ static struct str hide_password(struct str text, struct arena *arena)
     return str_printf(arena, "%.*s:***%s", (int)colon, text.ptr, text.ptr + at);
 }
 
+/* Trees may hold secrets: only their size is shown. */
+static size_t tree_len(struct str text, struct arena *arena)
+{
+    const struct json *tree;
+
+    if (str_empty(text) || json_parse(arena, text, &tree) < 0)
+        return 0;
+    return json_len(tree) - (json_get(tree, "@line") ? 1 : 0);
+}
+
 struct str config_value_text(const struct config *config, size_t index, struct arena *arena)
 {
     const struct setting *setting = &config_settings[index];
@@ -407,6 +422,8 @@ struct str config_value_text(const struct config *config, size_t index, struct a
 
     struct str text = str_from(*(char *const *)value);
 
+    if (setting->flags & SETTING_TREE)
+        return str_printf(arena, "%zu entries", tree_len(text, arena));
     if (setting->flags & SETTING_SECRET)
         return text.len ? STR("set") : STR("not set");
     return hide_password(text, arena);

@@ -7,11 +7,13 @@
  * own variable (OPENAI_API_KEY) as an alias, which counts below THEO_*.
  *
  * A section of the YAML that is a setting itself takes "name" for it: `model: {name: …, fallback:
- * …}` is the same as `model: …` and `model.fallback: …`. Lists, anchors, aliases and tags are
- * refused. Variables that begin with THEO_ without being settings are left alone only when they
- * belong to tests and scripts (THEO_CONFIG, THEO_DATA, THEO_SOURCE, THEO_FAULTS, THEO_KEY,
- * THEO_BODY, THEO_BIN, THEO_BUILD…) or to Kubernetes, which sets THEO_SERVICE_… and THEO_PORT…
- * beside a service "theo".
+ * …}` is the same as `model: …` and `model.fallback: …`. Anchors, aliases and tags are refused, and
+ * lists but for tree settings: the value of such a row is a list or mapping in YAML and JSON text
+ * elsewhere. It is kept as JSON; mappings that came from the file begin with a member "@line".
+ * Variables that begin with THEO_ without being settings are left alone only when they belong to
+ * tests and scripts (THEO_CONFIG, THEO_DATA, THEO_SOURCE, THEO_FAULTS, THEO_KEY, THEO_BODY,
+ * THEO_BIN, THEO_BUILD…) or to Kubernetes, which sets THEO_SERVICE_… and THEO_PORT… beside a
+ * service "theo".
  *
  * An unknown key, a value of the wrong type or out of bounds is ERR_INVALID with the place (file
  * and line, variable or flag) and the remedy in the message. Nothing yields.
@@ -22,7 +24,11 @@
 #include "base/json.h"
 
 enum setting_type { SETTING_STR, SETTING_I64, SETTING_BOOL };
-enum setting_flags { SETTING_PLAIN = 0, SETTING_SECRET = 1 };
+enum setting_flags {
+    SETTING_PLAIN = 0,
+    SETTING_SECRET = 1,
+    SETTING_TREE = 2, /* a list or mapping, kept as JSON text; see below */
+};
 enum setting_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENV, ORIGIN_FLAG };
 
 /* One member per row of settings.def: `char *listen`, `int64_t server_header_timeout_ms`, …

@@ -35,6 +35,8 @@ static void put_row(struct buf *out, size_t row)
         buf_printf(out, " From %lld to %lld.", (long long)setting->min, (long long)setting->max);
     if (setting->type == SETTING_BOOL)
         buf_add_cstr(out, " True or false.");
+    if (setting->flags & SETTING_TREE)
+        buf_add_cstr(out, " A list or mapping; outside `theo.yaml` as JSON.");
     if (setting->flags & SETTING_SECRET)
         buf_add_cstr(out, " Secret: never shown.");
     buf_add_cstr(out, " |\n");

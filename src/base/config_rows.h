@@ -5,6 +5,8 @@
 
 #include "base/config.h"
 
+#include <yaml.h>
+
 #define CONFIG_NO_ROW SIZE_MAX
 #define CONFIG_NAME_MAX 64 /* bytes of the longest name of any kind, with its NUL */
 
@@ -28,5 +30,9 @@ bool config_is_section(struct str section);
 
 /* Take what the YAML text sets. name: of the file, for messages and places. */
 MUST_CHECK int config_read_yaml(struct config *config, struct str yaml, const char *name);
+
+/* Append the list or mapping that begins with the event first to out, as JSON. */
+MUST_CHECK int config_read_tree(
+    yaml_parser_t *parser, const yaml_event_t *first, const char *file, struct buf *out);
 
 #endif

@@ -1,8 +1,6 @@
 #include "base/config_rows.h"
 #include "base/err.h"
 
-#include <yaml.h>
-
 #define DEPTH_MAX 8
 #define KEY_MAX 128
 
@@ -106,6 +104,36 @@ static int set_value(
     return r;
 }
 
+static bool is_tree(struct str full)
+{
+    size_t row = config_find(full, NAME_DOTTED);
+
+    return row != CONFIG_NO_ROW && (config_settings[row].flags & SETTING_TREE);
+}
+
+/* The list or mapping that begins with value is the setting named full. */
+static int set_tree(
+    struct reader *reader, struct str full, yaml_mark_t key_mark, const yaml_event_t *value)
+{
+    struct buf json = BUF_HEAP, place = BUF_HEAP;
+    size_t row = config_find(full, NAME_DOTTED);
+    const char *former;
+    int r = config_read_tree(&reader->parser, value, reader->file, &json);
+
+    buf_printf(&place, "%s:%zu", reader->file, key_mark.line + 1);
+    if (r == 0 && config_origin(reader->config, row, &former) == ORIGIN_FILE)
+        r = err_field(ERR_INVALID, config_settings[row].name, "%s: %s is set already at %s",
+            place.ptr, config_settings[row].name, former);
+    if (r == 0)
+        r = config_set(
+            reader->config, config_settings[row].name, buf_str(&json), ORIGIN_FILE, place.ptr);
+    if (json.ptr)
+        explicit_bzero(json.ptr, json.len);
+    buf_deinit(&json);
+    buf_deinit(&place);
+    return r;
+}
+
 /* A mapping opens for the section named full. */
 static int open_section(struct reader *reader, struct str full, yaml_mark_t mark)
 {
@@ -161,6 +189,12 @@ static int read_member(struct reader *reader, const yaml_event_t *event)
     r = next_event(reader, &value);
     if (r)
         return r;
+    if (value.type != YAML_SCALAR_EVENT && is_tree(buf_str(&reader->path))) {
+        r = set_tree(reader, buf_str(&reader->path), mark, &value);
+        cut_path(reader, outer);
+        yaml_event_delete(&value);
+        return r;
+    }
     r = check_plain(reader, &value);
     if (r == 0 && value.type == YAML_SCALAR_EVENT) {
         r = set_value(reader, buf_str(&reader->path), mark, &value);

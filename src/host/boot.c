@@ -213,6 +213,15 @@ static int open_cache(struct boot *boot)
     return 0;
 }
 
+static int open_sources(struct boot *boot)
+{
+    int rc = mcp_open(&boot->config, &boot->mcp);
+
+    if (rc == 0 && boot->mcp)
+        boot->sources[boot->source_count++] = mcp_source(boot->mcp);
+    return rc;
+}
+
 int boot_open(struct boot *boot)
 {
     int rc = make_data_dir(boot);
@@ -227,6 +236,8 @@ int boot_open(struct boot *boot)
         rc = calendar_open(&boot->config, boot->env, boot->store, &boot->calendar);
     if (rc == 0)
         rc = open_models(boot);
+    if (rc == 0)
+        rc = open_sources(boot);
     if (rc < 0)
         return rc;
     boot->services.calendar = boot->calendar;
@@ -238,6 +249,8 @@ int boot_open(struct boot *boot)
         .model_count = boot->model_count,
         .tools = catalog_tools,
         .tool_count = catalog_tool_count,
+        .sources = boot->sources,
+        .source_count = boot->source_count,
         .services = &boot->services};
     api_init(&boot->api, &boot->house, boot->calendar, boot_version());
     boot->api.cache = boot->cache;
@@ -247,6 +260,7 @@ int boot_open(struct boot *boot)
 void boot_close(struct boot *boot)
 {
     api_deinit(&boot->api);
+    mcp_free(boot->mcp);
     for (size_t i = 0; i < boot->model_count; i++)
         model_free(boot->models[i]);
     if (boot->calendar)

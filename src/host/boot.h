@@ -8,9 +8,11 @@
 #include "api/api.h"
 #include "host/cli.h"
 #include "http/client.h"
+#include "tools/mcp.h"
 #include "tools/services.h"
 
 #define BOOT_MODELS_MAX 16
+#define BOOT_SOURCES_MAX 4
 #define BOOT_WORKSPACE STR("default")
 
 struct boot {
@@ -23,6 +25,9 @@ struct boot {
     struct model *models[BOOT_MODELS_MAX];
     size_t model_count;
     struct tool_services services;
+    struct mcp *mcp; /* NULL: no servers */
+    struct tool_source sources[BOOT_SOURCES_MAX];
+    size_t source_count;
     struct agent_house house;
     struct api api;
     bool master_key_created;

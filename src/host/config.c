@@ -72,11 +72,12 @@ static void put_setting(
     const char *indent = is_section ? "  " : "";
     const char *name = setting->name;
     bool text = setting->type == SETTING_STR && setting->default_text[0] == '\0';
+    const char *empty = setting->flags & SETTING_TREE ? "[]" : "\"\"";
 
     if (is_section)
         name = strlen(name) == section.len ? "name" : name + section.len + 1;
     put_comment(out, indent, setting->help);
-    buf_printf(out, "%s#%s: %s\n", indent, name, text ? "\"\"" : setting->default_text);
+    buf_printf(out, "%s#%s: %s\n", indent, name, text ? empty : setting->default_text);
 }
 
 static void put_section(struct buf *out, struct str section)

@@ -105,6 +105,7 @@ static void start_lane(void *arg)
         loop_stop(lane->loop);
     } else {
         lane->started = true;
+        mcp_warm(server->boot.mcp);
         if (lane->first)
             lane->janitor = fiber_spawn(lane->loop, "janitor", keep_clean, lane);
     }

@@ -293,3 +293,50 @@ TEST(config_text_hides_passwords_in_addresses)
         config_deinit(&config);
     }
 }
+
+TEST(config_tree_settings)
+{
+    struct config config;
+    const struct json *tree;
+    const char *place;
+
+    REQUIRE_OK(config_load_text(&config,
+        STR("listen: 127.0.0.1:1\n"
+            "mcp:\n"
+            "  files:\n"
+            "    command: npx\n"
+            "    args: [-y, 'server', 12, true, ~]\n"
+            "model: other\n"),
+        "x.yaml"));
+    REQUIRE_OK(json_parse(t->arena, str_from(config.mcp), &tree));
+    EXPECT_EQ(json_get_i64(tree, "@line", 0), 3);
+    EXPECT_EQ(json_get_i64(json_path(tree, "files"), "@line", 0), 4);
+    EXPECT_STR(json_str(json_path(tree, "files.args.0")), "-y");
+    EXPECT_EQ(json_i64(json_path(tree, "files.args.2"), 0), 12);
+    EXPECT(json_bool(json_path(tree, "files.args.3"), false));
+    EXPECT_STR(config_value_text(&config, row_of("mcp"), t->arena), "1 entries");
+    EXPECT_CSTR(config.model, "other");
+    EXPECT_EQ(config_origin(&config, row_of("mcp"), &place), ORIGIN_FILE);
+    EXPECT_CSTR(place, "x.yaml:2");
+    config_deinit(&config);
+}
+
+TEST(config_tree_settings_that_are_wrong)
+{
+    static const char *const wrong[][2] = {
+        {"mcp: hello\n", "must be a list or a mapping"},
+        {"mcp:\n  a: &x 1\n", "x.yaml:2: anchors"},
+        {"mcp: [1]\nmcp: [2]\n", "x.yaml:2: mcp is set already at x.yaml:1"},
+        {"mcp:\n  a: [1\n", "not valid YAML"},
+        {"mcp:\n  ? [1]\n  : 2\n", "a name must be plain text"},
+        {"mcp: [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n", "nesting is too deep"},
+        {"listen: [1]\n", "a list has no meaning here"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct config config;
+
+        EXPECT_EQ(config_load_text(&config, str_from(wrong[i][0]), "x.yaml"), ERR_INVALID);
+        EXPECT(error_says(wrong[i][1]));
+    }
+}
