@@ -71,13 +71,6 @@ static int postgres_scan(struct store_backend *postgres, const struct store_visi
     return pg_scan(&postgres->pq, postgres->url, visitor);
 }
 
-static int postgres_commit(struct store_backend *postgres, struct store_batch *batch)
-{
-    struct pg_request request = {.batch = batch};
-
-    return pg_pool_run(postgres->pool, &request);
-}
-
 /* The rows of a query, in the caller's arena and on the caller's thread. */
 static int read_rows(struct store_backend *postgres, struct pg_statement *st,
     const struct store_schema *schema, bool writes, struct arena *arena,
@@ -89,6 +82,38 @@ static int read_rows(struct store_backend *postgres, struct pg_statement *st,
     if (r == 0)
         r = pg_read_rows(&postgres->pq, request.rows, schema, arena, ret_page);
     postgres->pq.clear(request.rows);
+    return r;
+}
+
+/* The connection broke before the server had confirmed a batch, so it was sent again, and one of
+ * its rows turned out to be there. If that row is the very one (sealed values never come out the
+ * same twice), all of the batch was written at the first time. */
+static int look_again(struct store_backend *postgres, struct store_batch *batch, int result)
+{
+    const struct store_op *op = &batch->ops[batch->failed];
+    const struct store_schema *schema = &store_schemas[op->entity];
+    struct pg_statement st;
+    struct store_page page;
+    struct arena arena;
+    int r;
+
+    arena_init(&arena);
+    pg_statement_init(&st, &arena, pg_op_workspace(op));
+    pg_sql_held(&st, op);
+    r = read_rows(postgres, &st, schema, false, &arena, &page);
+    if (r == 0)
+        r = page.count == 1 && pg_is_written(op, page.rows) ? 0 : result;
+    arena_deinit(&arena);
+    return r;
+}
+
+static int postgres_commit(struct store_backend *postgres, struct store_batch *batch)
+{
+    struct pg_request request = {.batch = batch};
+    int r = pg_pool_run(postgres->pool, &request);
+
+    if (request.unsure && (r == STORE_EXISTS || r == STORE_CONFLICT))
+        return look_again(postgres, batch, r);
     return r;
 }
 

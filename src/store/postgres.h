@@ -25,7 +25,7 @@
 
 /* The server has not answered for so long: the connection is taken for dead. */
 #define PG_ANSWER_MS 30000
-/* How long a request waits for a server that cannot be reached. */
+/* How long a request waits for a server that cannot be reached, or to learn what became of it. */
 #define PG_PATIENCE_MS 5000
 
 /* What Theo uses of libpq, opened at run time: other stores do without it. */
@@ -107,6 +107,10 @@ void pg_sql_claim(struct pg_statement *st, const struct store_claim *claim);
 #define PG_STATE_CONFLICT "22P02" /* "theo: …" is no number */
 #define PG_STATE_MISSING "22007"  /* "theo: …" is no time */
 void pg_sql_write(struct pg_statement *st, const struct store_op *const *ops, size_t count);
+/* The row that has op's key. */
+void pg_sql_held(struct pg_statement *st, const struct store_op *op);
+/* Is held what op, an insert or update, writes? */
+bool pg_is_written(const struct store_op *op, const void *held);
 struct str pg_op_workspace(const struct store_op *op);
 
 /* Values out of results; postgres_codec.c. */
@@ -186,7 +190,8 @@ struct pg_request {
     struct err err;
     int64_t since_ms;
     int attempts;
-    bool alone; /* in a transaction of its own */
+    bool alone;  /* in a transaction of its own */
+    bool unsure; /* the connection broke, and it may have been written: see postgres.c */
     bool done;  /* set and read on the fiber's loop only, or under the mutex when a thread waits */
     struct loop *loop;
     struct fiber *fiber; /* NULL: a thread waits */

@@ -31,6 +31,7 @@ struct segment {
     bool writes;
     bool alone;
     bool settled; /* committed, or refused by the server with nothing written */
+    bool unsure;  /* it may have been committed */
     int result;   /* PG_RETRY until its end is seen */
     struct err err;
 };
@@ -283,14 +284,8 @@ static void settle_segment(struct segment *segment, struct item *item, int resul
 static void lose(struct pipeline *p, struct segment *segment)
 {
     p->lost = true;
-    for (; segment < p->segments + p->segment_count; segment++) {
-        if (segment->settled || p->told || !segment->writes)
-            continue;
-        segment->result = err_set(ERR_TIMEOUT,
-            "The connection to PostgreSQL broke before it confirmed a write, which may have "
-            "happened: ask again with the same keys.");
-        segment->err = *err_get();
-    }
+    for (; segment < p->segments + p->segment_count; segment++)
+        segment->unsure = segment->writes && !segment->settled && !p->told;
 }
 
 static void read_error(
@@ -362,7 +357,8 @@ static void answer_segment(struct pipeline *p, struct segment *segment)
         request->err = segment->err;
         if (segment->result == 0)
             continue;
-        if (segment->settled && !segment->alone) {
+        request->unsure |= segment->unsure;
+        if (segment->unsure || (segment->settled && !segment->alone)) {
             request->result = PG_RETRY;
             request->alone = true;
         }

@@ -195,7 +195,36 @@ static void answer(struct pg_pool *pool, struct queue *answered, struct pg_reque
     queue_add(answered, request);
 }
 
-/* What lost against another, or met a server that was leaving, goes back into the queue. */
+static void unsure_error(struct pg_request *request)
+{
+    request->result = err_set(ERR_TIMEOUT,
+        "The connection to PostgreSQL broke before it confirmed a write, which may have happened: "
+        "ask again with the same keys.");
+    request->err = *err_get();
+}
+
+/* Does it go back into the queue? What lost against another, or met a server that was leaving, or
+ * lost its connection. */
+static bool comes_again(struct pg_pool *pool, struct pg_request *request)
+{
+    if (request->unsure && request->result < 0)
+        unsure_error(request);
+    if (request->result != PG_RETRY)
+        return false;
+    if (request->unsure &&
+        (!request->batch || env_mono_ms(pool->env) - request->since_ms > PG_PATIENCE_MS)) {
+        unsure_error(request);
+        return false;
+    }
+    if (++request->attempts < ATTEMPTS_MAX)
+        return true;
+    request->result = err_set(ERR_UNAVAILABLE,
+        "PostgreSQL refused a request %d times in favour of others: try again later.",
+        ATTEMPTS_MAX);
+    request->err = *err_get();
+    return false;
+}
+
 static void settle(struct pg_pool *pool, struct pg_request **taken, size_t count, bool writes)
 {
     struct queue answered;
@@ -203,15 +232,9 @@ static void settle(struct pg_pool *pool, struct pg_request **taken, size_t count
     queue_init(&answered);
     pthread_mutex_lock(&pool->mutex);
     for (size_t i = 0; i < count; i++) {
-        if (taken[i]->result == PG_RETRY && ++taken[i]->attempts < ATTEMPTS_MAX) {
+        if (comes_again(pool, taken[i])) {
             queue_add(queue_of(pool, taken[i]), taken[i]);
             continue;
-        }
-        if (taken[i]->result == PG_RETRY) {
-            taken[i]->result = err_set(ERR_UNAVAILABLE,
-                "PostgreSQL refused a request %d times in favour of others: try again later.",
-                ATTEMPTS_MAX);
-            taken[i]->err = *err_get();
         }
         answer(pool, &answered, taken[i]);
     }
@@ -259,6 +282,7 @@ static void serve(struct worker *worker)
 static void give_up(struct pg_pool *pool, int result, bool all)
 {
     int64_t now = env_mono_ms(pool->env);
+    struct err cause = *err_get();
     struct queue kept, answered, *queues[] = {&pool->reads, &pool->writes};
     struct pg_request *request;
 
@@ -272,7 +296,9 @@ static void give_up(struct pg_pool *pool, int result, bool all)
                 continue;
             }
             request->result = result;
-            request->err = *err_get();
+            request->err = cause;
+            if (request->unsure)
+                unsure_error(request);
             answer(pool, &answered, request);
         }
         while ((request = queue_take(&kept)))

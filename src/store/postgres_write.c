@@ -174,3 +174,38 @@ void pg_sql_write(struct pg_statement *st, const struct store_op *const *ops, si
         return;
     }
 }
+
+void pg_sql_held(struct pg_statement *st, const struct store_op *op)
+{
+    const struct store_schema *schema = &store_schemas[op->entity];
+
+    buf_add_cstr(&st->sql, "SELECT ");
+    add_names(st, schema);
+    buf_printf(&st->sql, " FROM %s WHERE ", schema->table);
+    add_key(st, schema, op->row);
+}
+
+bool pg_is_written(const struct store_op *op, const void *held)
+{
+    const struct store_schema *schema = &store_schemas[op->entity];
+    bool same = true;
+
+    for (size_t i = 0; i < schema->column_count; i++) {
+        const struct store_column *column = &schema->columns[i];
+        int64_t ours, theirs;
+
+        if (column->type == COLUMN_TEXT || column->type == COLUMN_SEALED) {
+            same &= str_eq(*row_str(op->row, column), *row_str(held, column));
+            continue;
+        }
+        ours = *row_int(op->row, column);
+        theirs = *row_int(held, column);
+        if (i == 2 && !schema->by_seq)
+            same &= op->kind == OP_INSERT ? theirs == 1 : ours == 0 || theirs == ours + 1;
+        else if (column->type == COLUMN_TIME)
+            same &= pg_time_from_ms(ours) == pg_time_from_ms(theirs) || theirs == INT64_MAX - 1;
+        else
+            same &= ours == theirs;
+    }
+    return same;
+}
