@@ -15,6 +15,7 @@ struct prompt_scene {
     struct str agent_name;
     struct str operator_prompt; /* setting agent.system-prompt */
     struct str caller_prompt;   /* of the request */
+    struct str memory;          /* what is remembered of the chat (agent/memory.h) */
     int64_t now_ms;
     const struct zone *zone;
     bool may_be_silent;

@@ -1,3 +1,4 @@
+#include "agent/memory.h"
 #include "agent/private.h"
 #include "runtime/loop.h"
 #include "watch/metrics.h"
@@ -158,6 +159,8 @@ int run_chat(const struct agent_house *house, const struct run_request *request,
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
     rc = journaled(run);
     metric_add(M_RUNS_IN_FLIGHT, NULL, -1);
+    if (rc == 0)
+        memory_after_run(house, &run->session.row);
     count_run(run, rc);
     fiber_set_deadline(deadline);
     *context = former;

@@ -1,5 +1,6 @@
 /* The loop of a run: ask a model, run the tools it calls, ask again, until it answers or a budget
  * ends it. When a model cannot answer, the next one takes over where it stood. */
+#include "agent/memory.h"
 #include "agent/private.h"
 #include "agent/prompt.h"
 #include "runtime/loop.h"
@@ -73,7 +74,11 @@ static int prepare_messages(struct run *run)
         .may_be_silent = run_may_be_silent(run),
     };
     size_t extra = 8;
+    int rc = memory_recall(
+        house->store, &run->session.row, run->session.whole, run->arena, &scene.memory);
 
+    if (rc < 0)
+        return rc;
     run->messages = prompt_messages(&scene, &run->chat, extra, run->arena, &run->message_count);
     run->message_capacity = run->message_count + extra;
     return toolbox_fill(run);

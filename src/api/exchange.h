@@ -68,6 +68,8 @@ void answer_json(struct answer *answer, int status, const struct buf *out);
 
 /* api/access.c: who is it, may he, how often. 0 or ERR_UNAUTHORIZED, ERR_DENIED, ERR_BUSY. */
 MUST_CHECK int access_check(struct exchange *x);
+/* From this machine, and not by a proxy on it. */
+bool access_is_local(const struct http_request *req);
 
 /* api/rate.c: one bounded table of buckets, shared by the loops. */
 struct rate_state {
@@ -146,5 +148,10 @@ int sessions_get(struct exchange *x);
 int sessions_messages(struct exchange *x);
 int sessions_delete(struct exchange *x);
 int runs_get(struct exchange *x);
+int memories_post(struct exchange *x);
+int memories_list(struct exchange *x);
+int memories_get(struct exchange *x);
+int memories_patch(struct exchange *x);
+int memories_delete(struct exchange *x);
 
 #endif

@@ -27,6 +27,12 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/sessions/{id}/messages", "read", sessions_messages, 0},
     {HTTP_GET, "/api/runs/{id}", "read chat", runs_get, 0},
 
+    {HTTP_POST, "/api/memories", "admin", memories_post, ROUTE_BODY},
+    {HTTP_GET, "/api/memories", "read", memories_list, 0},
+    {HTTP_GET, "/api/memories/{id}", "read", memories_get, 0},
+    {HTTP_PATCH, "/api/memories/{id}", "admin", memories_patch, ROUTE_BODY},
+    {HTTP_DELETE, "/api/memories/{id}", "admin", memories_delete, 0},
+
     {HTTP_GET, "/healthz", NULL, health_get, ROUTE_OPEN},
     {HTTP_GET, "/readyz", NULL, ready_get, ROUTE_OPEN},
     {HTTP_GET, "/metrics", "read", metrics_get, ROUTE_LOOPBACK},

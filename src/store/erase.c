@@ -77,6 +77,7 @@ int erase_session(struct store *store, struct str workspace_id, struct str sessi
     store_batch_init(&batch, &arena);
     for (size_t i = 0; i < ARRAY_LEN(below); i++)
         store_delete_all(&batch, below[i], workspace_id, 1, session_id);
+    store_delete_all(&batch, STORE_MEMORIES, workspace_id, 0, session_id);
     store_delete_all(&batch, STORE_MESSAGES, workspace_id, STORE_CHILDREN, session_id);
     store_delete(&batch, STORE_CHAT_SESSIONS, &row);
     r = store_commit(store, &batch);
@@ -114,6 +115,30 @@ static int erase_messages_page(struct store *store, const struct store_query *qu
     return r;
 }
 
+/* Notes and summary that nobody touched since that time. */
+static int erase_notes(
+    struct store *store, struct str workspace_id, struct str session_id, int64_t before_ms)
+{
+    struct store_query query = page_query(STORE_MEMORIES, workspace_id, 0, session_id);
+    struct store_batch batch;
+    struct store_page page;
+    struct arena arena;
+    int r;
+
+    query.to = before_ms;
+    do {
+        arena_init(&arena);
+        r = store_list(store, &query, &arena, &page);
+        store_batch_init(&batch, &arena);
+        for (size_t i = 0; r == 0 && i < page.count; i++)
+            store_delete(&batch, STORE_MEMORIES, (const struct memory_row *)page.rows + i);
+        if (r == 0 && page.count > 0)
+            r = store_commit(store, &batch);
+        arena_deinit(&arena);
+    } while (r == 0 && page.count == PAGE);
+    return r;
+}
+
 int erase_before(struct store *store, struct str workspace_id, struct str session_id,
     int64_t before_ms, struct erase_stats *stats)
 {
@@ -122,6 +147,8 @@ int erase_before(struct store *store, struct str workspace_id, struct str sessio
     struct arena arena;
     int r = erase_runs(store, workspace_id, session_id, before_ms, stats);
 
+    if (r == 0)
+        r = erase_notes(store, workspace_id, session_id, before_ms);
     arena_init(&arena);
     while (r == 0 && count == PAGE) {
         arena_reset(&arena);
@@ -272,6 +299,7 @@ static int blank_session(struct person *person, struct str session_id)
         store_delete_all(&batch, STORE_OUTBOX, person->workspace_id, 1, session_id);
         store_delete_all(&batch, STORE_INBOX, person->workspace_id, 1, session_id);
         store_delete_all(&batch, STORE_APPROVALS, person->workspace_id, 1, session_id);
+        store_delete_all(&batch, STORE_MEMORIES, person->workspace_id, 0, session_id);
         r = store_commit(person->store, &batch);
     } while (r == STORE_CONFLICT);
     arena_deinit(&arena);

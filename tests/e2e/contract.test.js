@@ -76,6 +76,17 @@ test('answers fit the contract', async () => {
   await call('GET', '/api/schedule/01ARZ3NDEKTSV4RRFFQ69G5FAV');
   await call('POST', '/api/schedule', { summary: 'S' });
   await call('POST', '/api/schedule/availability', { from: '2027-01-04T00:00:00Z', to: '2027-01-05T00:00:00Z', duration_minutes: 30, time_zone: 'UTC' });
+  const memory = await call('POST', '/api/memories', { session_id: chat.json.session_id, text: 'Ana sells sensors.' });
+  assert.equal(memory.status, 201);
+  await call('POST', '/api/memories', { session_id: chat.json.session_id, text: '' });
+  await call('POST', '/api/memories', { session_id: 'nowhere', text: 'x' });
+  await call('GET', '/api/memories');
+  await call('GET', `/api/memories?session_id=${chat.json.session_id}`);
+  await call('GET', `/api/memories/${memory.json.id}`);
+  await call('PATCH', `/api/memories/${memory.json.id}`, { text: 'Ana sells cold-chain sensors.' });
+  await call('PATCH', `/api/memories/${memory.json.id}`, { text: 'late', version: 1 });
+  await call('DELETE', `/api/memories/${memory.json.id}`);
+  await call('GET', `/api/memories/${memory.json.id}`);
   await call('GET', '/api/sessions');
   await call('GET', `/api/sessions/${chat.json.session_id}`);
   await call('GET', `/api/sessions/${chat.json.session_id}/messages`);

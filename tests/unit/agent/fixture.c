@@ -149,6 +149,7 @@ bool fixture_open(struct test *t, struct fixture *f, script *first, script *seco
             &store_memory, &f->config, "trace:memory", &t->fake->env, f->sealer, &f->store) < 0)
         return false;
     model_register(model_list);
+    f->config.memory_every_messages = 0; /* a test that wants it says so */
     if (model_open(&f->config, &t->fake->env, STR("fake"), &f->models[0]) < 0 ||
         model_open(&f->config, &t->fake->env, STR("spare"), &f->models[1]) < 0)
         return false;
