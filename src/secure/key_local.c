@@ -199,25 +199,22 @@ int key_local_prepare_next(struct key_provider *provider, char ret_id[17])
     return r;
 }
 
-int key_local_rewrap(struct key_provider *provider, const struct key_use *use, struct str wrapped,
-    struct arena *arena, struct str *ret_wrapped)
+bool key_local_is_next(struct key_provider *provider, const struct key_use *use, struct str wrapped,
+    struct arena *arena)
 {
-    struct local *local = of(provider);
     unsigned char *key = key_memory();
-    struct str result = wrapped;
-    int r = 0;
+    bool is = wrapped.len == SEAL_KEY_LEN + SEAL_OVERHEAD &&
+              box_open(of(provider)->next, KIND, use->workspace, wrapped, arena, key);
 
-    /* A decryption that fails clears its output: so the one that is to be kept comes last. */
-    if (!box_open(local->next, KIND, use->workspace, wrapped, arena, key)) {
-        r = key_local_unwrap(provider, use, wrapped, arena, key);
-        if (r == 0)
-            result = box_seal(provider->env, local->next, use->number, KIND, use->workspace,
-                (struct str){(char *)key, SEAL_KEY_LEN}, arena);
-    }
     sodium_free(key);
-    if (r == 0)
-        *ret_wrapped = result;
-    return r;
+    return is;
+}
+
+struct str key_local_wrap_next(struct key_provider *provider, const struct key_use *use,
+    const unsigned char key[SEAL_KEY_LEN], struct arena *arena)
+{
+    return box_seal(provider->env, of(provider)->next, use->number, KIND, use->workspace,
+        (struct str){(const char *)key, SEAL_KEY_LEN}, arena);
 }
 
 int key_local_promote_next(struct key_provider *provider)

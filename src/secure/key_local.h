@@ -23,8 +23,10 @@ bool key_local_holds(const struct key_provider *provider, struct str id);
 
 /* As secure/seal.h says of the file's rotation. ERR_DENIED when there is no file. Blocks. */
 MUST_CHECK int key_local_prepare_next(struct key_provider *provider, char ret_id[17]);
-MUST_CHECK int key_local_rewrap(struct key_provider *provider, const struct key_use *use,
-    struct str wrapped, struct arena *arena, struct str *ret_wrapped);
+bool key_local_is_next(struct key_provider *provider, const struct key_use *use, struct str wrapped,
+    struct arena *arena);
+struct str key_local_wrap_next(struct key_provider *provider, const struct key_use *use,
+    const unsigned char key[SEAL_KEY_LEN], struct arena *arena);
 MUST_CHECK int key_local_promote_next(struct key_provider *provider);
 
 #endif

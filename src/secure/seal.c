@@ -3,44 +3,11 @@
 #include "runtime/fiber.h"
 #include "secure/box.h"
 #include "secure/key_local.h"
+#include "secure/sealer.h"
 
-#include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 
-#define BUCKETS 1024
-#define PROVIDERS_MAX 4
 #define POLL_MS 5 /* while another fiber asks a service for the same key */
-
-/* Entries are only ever added, in front, until the sealer is freed: readers need no lock. */
-struct data_key {
-    struct data_key *next;
-    unsigned char *bytes; /* sodium_malloc'd */
-    uint32_t number;
-    _Atomic int64_t checked_ms; /* monotonic; when the store was last asked for newer ones */
-    size_t workspace_len;
-    char workspace[];
-};
-
-/* A data key that a service is being asked for, on the stack of the fiber that asks. */
-struct asking {
-    struct asking *next;
-    struct key_use use;
-};
-
-struct sealer {
-    const struct env *env;
-    struct key_provider *providers[PROVIDERS_MAX]; /* the first one wraps, all unwrap */
-    size_t provider_count;
-    struct key_provider *target; /* of a rotation; NULL: none */
-    int64_t refresh_ms;
-    /* For sealer_mac() when no master key is here. */
-    unsigned char *mac_key;
-    pthread_mutex_t lock; /* never held over a yield */
-    struct asking *asking;
-    struct err last; /* of a service; code 0: it went well */
-    _Atomic(struct data_key *) buckets[BUCKETS];
-};
 
 int secure_init(void)
 {
@@ -108,9 +75,9 @@ int sealer_open_providers(const struct env *env, const struct config *config, bo
             .create = create && sealer->provider_count == 0,
             .ret_created = ret_created};
 
-        if (sealer->provider_count == PROVIDERS_MAX)
+        if (sealer->provider_count == SEALER_PROVIDERS_MAX)
             r = err_field(ERR_INVALID, "key-provider", "at most %d key providers may be named",
-                PROVIDERS_MAX);
+                SEALER_PROVIDERS_MAX);
         else
             r = key_provider_open(spec, &request, &sealer->providers[sealer->provider_count]);
         if (r == 0)
@@ -138,7 +105,7 @@ void sealer_free(struct sealer *sealer)
 {
     if (!sealer)
         return;
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < SEALER_BUCKETS; i++)
         free_keys(atomic_load(&sealer->buckets[i]));
     for (size_t i = 0; i < sealer->provider_count; i++)
         key_provider_close(sealer->providers[i]);
@@ -208,7 +175,7 @@ static _Atomic(struct data_key *) *bucket(const struct sealer *sealer, struct st
 
     for (size_t i = 0; i < workspace.len; i++)
         hash = (hash ^ (unsigned char)workspace.ptr[i]) * 0x100000001b3u;
-    return (_Atomic(struct data_key *) *)&sealer->buckets[(hash ^ hash >> 32) % BUCKETS];
+    return (_Atomic(struct data_key *) *)&sealer->buckets[(hash ^ hash >> 32) % SEALER_BUCKETS];
 }
 
 /* number 0: the workspace's newest, which has the highest number. */
@@ -255,8 +222,8 @@ int64_t sealer_refresh_ms(const struct sealer *sealer)
     return sealer->refresh_ms;
 }
 
-/* What a service last answered, for sealer_health(); a key that does not open is no ailment. */
-static int note(struct sealer *sealer, const struct key_provider *provider, int r)
+/* A key that does not open is no ailment of the service. */
+int sealer_note(struct sealer *sealer, const struct key_provider *provider, int r)
 {
     if (provider->master || r == ERR_CORRUPT || r == ERR_CANCELLED)
         return r;
@@ -281,7 +248,7 @@ int sealer_health(struct sealer *sealer)
     for (size_t i = 0; i < sealer->provider_count; i++) {
         int r = sealer->providers[i]->master ? 0 : key_provider_probe(sealer->providers[i]);
 
-        if (note(sealer, sealer->providers[i], r) < 0)
+        if (sealer_note(sealer, sealer->providers[i], r) < 0)
             return r;
     }
     return 0;
@@ -300,14 +267,13 @@ int sealer_make_data_key(
         return err_set(ERR_FULL, "the workspace has used up its key numbers");
     key = key_memory();
     sealer->env->random(sealer->env->ctx, key, SEAL_KEY_LEN);
-    r = note(sealer, provider, key_provider_wrap(provider, &use, key, arena, ret_wrapped));
+    r = sealer_note(sealer, provider, key_provider_wrap(provider, &use, key, arena, ret_wrapped));
     sodium_free(key);
     return r;
 }
 
-/* With whichever provider can. Yields when that is a service. */
-static int unwrap(struct sealer *sealer, const struct key_use *use, struct str wrapped,
-    struct arena *arena, unsigned char *out)
+int sealer_unwrap(struct sealer *sealer, const struct key_use *use, struct str wrapped,
+    struct arena *arena, unsigned char ret_key[SEAL_KEY_LEN])
 {
     struct str id = wrapped_id(wrapped);
     struct key_provider *provider = holder(sealer, id);
@@ -317,7 +283,8 @@ static int unwrap(struct sealer *sealer, const struct key_use *use, struct str w
         return err_set(ERR_CORRUPT, "the data key of workspace \"%.*s\" is damaged",
             (int)MIN(use->workspace.len, (size_t)64), use->workspace.ptr);
     if (provider)
-        return note(sealer, provider, key_provider_unwrap(provider, use, wrapped, arena, out));
+        return sealer_note(
+            sealer, provider, key_provider_unwrap(provider, use, wrapped, arena, ret_key));
     if (!str_empty(id))
         return err_set(ERR_CORRUPT,
             "the data key of workspace \"%.*s\" is wrapped under %.*s, which the setting "
@@ -326,9 +293,9 @@ static int unwrap(struct sealer *sealer, const struct key_use *use, struct str w
             (int)MIN(id.len, (size_t)200), id.ptr, sealer_master_id(sealer));
     for (size_t i = 0; r < 0 && i < sealer->provider_count; i++)
         if (sealer->providers[i]->master)
-            r = key_provider_unwrap(sealer->providers[i], use, wrapped, arena, out);
+            r = key_provider_unwrap(sealer->providers[i], use, wrapped, arena, ret_key);
     if (r < 0 && sealer->target && sealer->target->master)
-        r = key_provider_unwrap(sealer->target, use, wrapped, arena, out);
+        r = key_provider_unwrap(sealer->target, use, wrapped, arena, ret_key);
     if (r < 0)
         r = err_set(ERR_CORRUPT,
             "the data key of workspace \"%.*s\" does not open under this master key (%s); use the "
@@ -406,7 +373,7 @@ int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str 
         return r < 0 ? r : 0;
     bytes = key_memory();
     arena_init(&arena);
-    r = unwrap(sealer, &asking.use, wrapped, &arena, bytes);
+    r = sealer_unwrap(sealer, &asking.use, wrapped, &arena, bytes);
     arena_deinit(&arena);
     pthread_mutex_lock(&sealer->lock);
     if (service)
@@ -417,156 +384,6 @@ int sealer_add_data_key(struct sealer *sealer, struct str workspace, struct str 
         sodium_free(bytes);
     pthread_mutex_unlock(&sealer->lock);
     return r;
-}
-
-static struct key_provider *file_of(const struct sealer *sealer)
-{
-    return sealer->providers[0]->ops == &key_provider_file ? sealer->providers[0] : NULL;
-}
-
-int sealer_rotate_to(struct sealer *sealer, const struct config *config, const char *spec)
-{
-    struct key_provider_request request = {.config = config, .env = sealer->env, .create = true};
-    struct key_provider *target;
-    int r = key_provider_open(str_from(spec), &request, &target);
-
-    if (r < 0)
-        return r;
-    key_provider_close(sealer->target);
-    sealer->target = target;
-    return 0;
-}
-
-int sealer_prepare_next(struct sealer *sealer, char ret_id[17])
-{
-    struct key_provider *file = file_of(sealer);
-
-    if (!file)
-        return err_set(ERR_INVALID,
-            "The master key is not in a file, so Theo cannot make another: name the new one, for "
-            "example --to aws-kms:alias/theo or --to env:NEW_MASTER_KEY.");
-    return key_local_prepare_next(file, ret_id);
-}
-
-int sealer_prepare(struct sealer *sealer, struct arena *arena, struct str *ret_id)
-{
-    char id[17];
-    int r;
-
-    if (sealer->target) {
-        *ret_id = str_dup(arena, str_from(sealer->target->id));
-        return 0;
-    }
-    r = sealer_prepare_next(sealer, id);
-    if (r == 0)
-        *ret_id = str_dup(arena, str_from(id));
-    return r;
-}
-
-/* Is it wrapped under the target already? A master key that is here has to be tried. */
-static bool is_at_target(struct sealer *sealer, const struct key_use *use, struct str wrapped,
-    struct arena *arena, unsigned char *key)
-{
-    struct key_provider *target = sealer->target;
-    struct str id = wrapped_id(wrapped);
-
-    if (!target->master || !str_empty(id))
-        return str_is(id, target->id);
-    return key_provider_unwrap(target, use, wrapped, arena, key) == 0;
-}
-
-/* What is stored must open again: a key wrapped wrongly would be lost with all that it sealed. */
-static int wrap_and_prove(struct key_provider *target, const struct key_use *use,
-    const unsigned char *key, struct arena *arena, struct str *ret_wrapped)
-{
-    unsigned char *back = key_memory();
-    struct str wrapped;
-    int r = key_provider_wrap(target, use, key, arena, &wrapped);
-
-    if (r == 0)
-        r = key_provider_unwrap(target, use, wrapped, arena, back);
-    if (r == 0 && sodium_memcmp(key, back, SEAL_KEY_LEN) != 0)
-        r = err_set(ERR_PROTOCOL, "%s gave another key back than it was given.", target->id);
-    sodium_free(back);
-    if (r == 0)
-        *ret_wrapped = wrapped;
-    return r;
-}
-
-int sealer_rewrap(struct sealer *sealer, struct str workspace, struct str wrapped,
-    struct arena *arena, struct str *ret_wrapped)
-{
-    struct key_use use = {workspace, wrapped_number(wrapped)};
-    unsigned char *key;
-    int r = 0;
-
-    if (!use.number)
-        return err_set(ERR_CORRUPT, "the data key of workspace \"%.*s\" is damaged",
-            (int)MIN(workspace.len, (size_t)64), workspace.ptr);
-    if (!sealer->target)
-        return key_local_rewrap(sealer->providers[0], &use, wrapped, arena, ret_wrapped);
-    key = key_memory();
-    if (is_at_target(sealer, &use, wrapped, arena, key)) {
-        *ret_wrapped = wrapped;
-    } else {
-        r = unwrap(sealer, &use, wrapped, arena, key);
-        if (r == 0)
-            r = wrap_and_prove(sealer->target, &use, key, arena, ret_wrapped);
-    }
-    sodium_free(key);
-    return r;
-}
-
-int sealer_promote_next(struct sealer *sealer)
-{
-    return sealer->target ? 0 : key_local_promote_next(sealer->providers[0]);
-}
-
-int sealer_mac_begin(struct sealer *sealer, struct arena *arena, struct str *ret_wrapped)
-{
-    const struct key_use use = {STR("theo-backup"), 0};
-    struct str wrapped = STR("");
-    unsigned char *key;
-    int r;
-
-    if (sealer->providers[0]->master) {
-        *ret_wrapped = wrapped;
-        return 0;
-    }
-    key = key_memory();
-    sealer->env->random(sealer->env->ctx, key, SEAL_KEY_LEN);
-    r = note(sealer, sealer->providers[0],
-        key_provider_wrap(sealer->providers[0], &use, key, arena, &wrapped));
-    if (r == 0)
-        r = sealer_mac_resume(sealer, wrapped);
-    sodium_free(key);
-    if (r == 0)
-        *ret_wrapped = wrapped;
-    return r;
-}
-
-int sealer_mac_resume(struct sealer *sealer, struct str wrapped)
-{
-    const struct key_use use = {STR("theo-backup"), 0};
-    struct arena arena;
-    unsigned char *key;
-    int r;
-
-    if (sealer->providers[0]->master)
-        return 0;
-    key = key_memory();
-    arena_init(&arena);
-    r = note(sealer, sealer->providers[0],
-        key_provider_unwrap(sealer->providers[0], &use, wrapped, &arena, key));
-    arena_deinit(&arena);
-    if (r < 0) {
-        sodium_free(key);
-        return r;
-    }
-    if (sealer->mac_key)
-        sodium_free(sealer->mac_key);
-    sealer->mac_key = key;
-    return 0;
 }
 
 int seal(struct sealer *sealer, struct str workspace, struct str aad, struct str plain,
