@@ -107,8 +107,8 @@ struct store_ops {
      * and updates by version. */
     int (*claim)(struct store_backend *backend, const struct store_claim *claim,
         struct arena *arena, struct store_page *ret_page);
-    /* Hand every row of every entity to visitor, as at one moment, workspaces first. Without it the
-     * front walks the lists (store/scan.c), which is no one moment. */
+    /* Hand every row of every entity to visitor, workspaces first, as at one moment where the
+     * engine can. */
     int (*scan)(struct store_backend *backend, const struct store_visitor *visitor);
     /* What open would make or change, a line each, changing nothing; nothing when all is there.
      * Blocks; outside fibers. */

@@ -5,10 +5,9 @@
 
 #include "store/front.h"
 
-/* Show every row to visitor, still sealed. A back end with a scan of its own shows one moment. For
- * the others the front walks all lists, parents before their children: every row that was there
- * before the walk and is not deleted meanwhile is shown; of what is written meanwhile some is.
- * Yields. */
+/* Show every row to visitor, still sealed, workspaces first. SQL stores, Firestore and memory show
+ * one moment; DynamoDB every row that was there before and is not deleted meanwhile, and some of
+ * what is written meanwhile. Yields. */
 MUST_CHECK int store_scan(struct store *store, const struct store_visitor *visitor);
 /* Delete every row of every workspace. Yields. */
 MUST_CHECK int store_clear(struct store *store);

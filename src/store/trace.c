@@ -104,6 +104,18 @@ static int trace_list(struct store_backend *backend, const struct store_query *q
     return r;
 }
 
+static int trace_scan(struct store_backend *backend, const struct store_visitor *visitor)
+{
+    struct trace *trace = trace_of(backend);
+    int r;
+
+    if (errinj("store.list"))
+        return err_set(ERR_IO, "Injected fault: nothing was read.");
+    r = trace->ops->scan(trace->backend, visitor);
+    log_debug("store.scan", LOG_I64("result", r));
+    return r;
+}
+
 static int trace_meta_get(
     struct store_backend *backend, const char *name, struct arena *arena, struct str *ret_value)
 {
@@ -135,6 +147,7 @@ const struct store_ops store_trace = {
     .get = trace_get,
     .find = trace_find,
     .list = trace_list,
+    .scan = trace_scan,
     .meta_get = trace_meta_get,
     .meta_set = trace_meta_set,
     .stats = trace_stats,
