@@ -13,7 +13,7 @@ static struct str presented_key(const struct http_request *req)
 }
 
 /* A proxy on the same machine makes the whole world look like loopback; it says so in a header. */
-static bool is_local(const struct http_request *req)
+bool access_is_local(const struct http_request *req)
 {
     bool loopback = str_starts(req->peer, STR("127.")) || str_is(req->peer, "::1") ||
                     str_starts(req->peer, STR("::ffff:127."));
@@ -117,7 +117,7 @@ int access_check(struct exchange *x)
 
     if (x->route->flags & ROUTE_OPEN)
         return 0;
-    if ((x->route->flags & ROUTE_LOOPBACK) && is_local(x->req))
+    if ((x->route->flags & ROUTE_LOOPBACK) && access_is_local(x->req))
         return 0;
     rc = identify(x);
     if (rc == 0)

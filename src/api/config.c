@@ -117,14 +117,29 @@ int health_get(struct exchange *x)
     return answer_status(x, 200, "ok");
 }
 
+/* The reason names hosts and accounts: everybody else finds it in the log. */
+static int answer_store_failing(struct exchange *x)
+{
+    struct buf out = BUF_IN(x->arena);
+    struct json_writer w;
+
+    log_warn("ready.store", LOG_ERR);
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_cstr_member(&w, "status", "store failing");
+    if (access_is_local(x->req))
+        json_cstr_member(&w, "detail", err_message());
+    json_object_end(&w);
+    answer_json(&x->answer, 503, &out);
+    return 0;
+}
+
 int ready_get(struct exchange *x)
 {
     if (draining(x->api))
         return answer_status(x, 503, "draining");
-    if (store_health(x->store) != 0) {
-        log_warn("ready.store", LOG_ERR);
-        return answer_status(x, 503, "store failing");
-    }
+    if (store_health(x->store) != 0)
+        return answer_store_failing(x);
     answer_status(x, 200, "ready");
     if (x->api->cache && cache_health(x->api->cache) != 0)
         x->answer.body = STR("{\"status\":\"ready\",\"degraded\":[\"cache\"]}");

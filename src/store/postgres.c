@@ -37,7 +37,7 @@ static int postgres_open(const struct config *config, const char *url, const str
     postgres->url = xstrdup(url);
     r = connect_once(postgres->url, &postgres->pq, &conn);
     if (r == 0) {
-        r = pg_migrate(&conn);
+        r = pg_migrate(&conn, env);
         if (r < 0)
             pg_conn_close(&conn);
     }

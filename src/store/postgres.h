@@ -173,7 +173,7 @@ void pg_change_text(const struct pg_change *change, bool fresh, struct buf *out)
 void pg_schema_hash(char out[65]);
 
 /* Make and extend the tables, or say what would be done; postgres_migrate.c. */
-MUST_CHECK int pg_migrate(struct pg_conn *conn);
+MUST_CHECK int pg_migrate(struct pg_conn *conn, const struct env *env);
 MUST_CHECK int pg_plan(struct pg_conn *conn, struct buf *out);
 
 /* Every row, as at one moment; postgres_scan.c. Yields. */

@@ -166,6 +166,7 @@ void pg_conn_close(struct pg_conn *conn)
     conn->db = NULL;
 }
 
+/* A server that goes says so before it closes: both are read. */
 bool pg_conn_alive(struct pg_conn *conn)
 {
     struct pollfd fd;
@@ -173,9 +174,10 @@ bool pg_conn_alive(struct pg_conn *conn)
     if (!conn->db || conn->pq->status(conn->db) != CONNECTION_OK)
         return false;
     fd = (struct pollfd){.fd = conn->pq->socket(conn->db), .events = POLLIN};
-    if (poll(&fd, 1, 0) == 0)
-        return true;
-    return conn->pq->consumeInput(conn->db) && conn->pq->status(conn->db) == CONNECTION_OK;
+    while (poll(&fd, 1, 0) != 0)
+        if (!conn->pq->consumeInput(conn->db) || conn->pq->status(conn->db) != CONNECTION_OK)
+            return false;
+    return true;
 }
 
 /* SQLSTATEs (postgresql.org/docs/current/errcodes-appendix.html) that ask for something. */

@@ -211,8 +211,7 @@ static bool comes_again(struct pg_pool *pool, struct pg_request *request)
         unsure_error(request);
     if (request->result != PG_RETRY)
         return false;
-    if (request->unsure &&
-        (!request->batch || env_mono_ms(pool->env) - request->since_ms > PG_PATIENCE_MS)) {
+    if (request->unsure && env_mono_ms(pool->env) - request->since_ms > PG_PATIENCE_MS) {
         unsure_error(request);
         return false;
     }
