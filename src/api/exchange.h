@@ -70,8 +70,6 @@ void answer_json(struct answer *answer, int status, const struct buf *out);
 MUST_CHECK int access_check(struct exchange *x);
 /* From this machine, and not by a proxy on it. */
 bool access_is_local(const struct http_request *req);
-/* From this machine, and not by a proxy on it. */
-bool access_is_local(const struct http_request *req);
 
 /* api/rate.c: one bounded table of buckets, shared by the loops. */
 struct rate_state {
