@@ -391,7 +391,7 @@ static int finish(struct job *job)
 int calls_run(struct run *run, const struct model_tool_call *calls, size_t count)
 {
     struct job *jobs = arena_array(run->arena, struct job, count);
-    int rc = 0;
+    int rc = journal_saved(run);
 
     for (size_t i = 0; i < count && rc == 0; i++) {
         jobs[i].run = run;

@@ -1,5 +1,11 @@
 /* The two commits of a run: its input before anything else, its end before it is answered.
  *
+ * The input of a new chat may wait, so that a short run is one commit: nobody knows the chat or the
+ * run before the answer names them, and nothing was done or acknowledged that a crash could belie.
+ * It is stored before the first tool call, with the end of the run, or after KEEP_AFTER_MS while
+ * the model still works: a run that takes long leaves its trace whatever happens. A request with an
+ * idempotency key, or whose events somebody watches, does not wait.
+ *
  * Runs on one session may happen at once, in several processes. The session's version orders them:
  * a commit that comes second finds a conflict, reads the session again and joins on behind. A
  * commit whose outcome is unknown is looked up by the run's row.
@@ -10,6 +16,7 @@
 #define TRIES 200
 #define WAIT_MS_MAX 20
 #define UNKNOWN_MAX 3
+#define KEEP_AFTER_MS 100
 
 /* Let the others go on; later tries wait longer. */
 static int back_off(struct run *run, int try)
@@ -149,11 +156,11 @@ static int build_begin(struct run *run, struct store_batch *batch, struct agent_
 }
 
 /* After a commit of unknown outcome: 0 when the run's row is there in that state. */
-static int look_up(struct run *run, struct str state)
+static int look_up(struct run *run, struct str state, struct arena *arena)
 {
     struct run_row row;
-    int rc = store_get(
-        run->house->store, STORE_RUNS, run->row.workspace_id, run->row.id, run->arena, &row);
+    int rc =
+        store_get(run->house->store, STORE_RUNS, run->row.workspace_id, run->row.id, arena, &row);
 
     if (rc == 0 && !str_eq(row.state, state))
         return STORE_MISSING;
@@ -163,13 +170,13 @@ static int look_up(struct run *run, struct str state)
 /* A commit of unknown outcome becomes 0 when it was written after all, and is tried again when not;
  * a store that does not get over it is not waited for. What a later try collides with may be the
  * earlier one. */
-static int settle(struct run *run, int rc, int *unknown)
+static int settle(struct run *run, int rc, struct arena *arena, int *unknown)
 {
     int looked;
 
     if (rc != ERR_TIMEOUT && (rc <= 0 || *unknown == 0))
         return rc;
-    looked = look_up(run, run->row.state);
+    looked = look_up(run, run->row.state, arena);
     if (looked == 0)
         return 0;
     if ((rc == ERR_TIMEOUT || looked < 0) && ++*unknown == UNKNOWN_MAX)
@@ -232,10 +239,90 @@ static int open_session(struct run *run)
     return 0;
 }
 
+/* Store the input that waited, whole. Its keys are new ones: what collides with it is an earlier
+ * try. The caller's arena, as the run goes on with its own meanwhile. */
+static int keep_input(struct run *run, struct arena *arena)
+{
+    struct chat_session_row before = run->session.row;
+    struct store_batch batch = run->input;
+    int rc = STORE_CONFLICT, unknown = 0;
+
+    batch.arena = arena;
+    for (int i = 0; i < TRIES && rc == STORE_CONFLICT; i++)
+        rc = settle(run, store_commit(run->house->store, &batch), arena, &unknown);
+    if (rc == 0) {
+        committed(run, &before);
+        run->unsaved = false;
+    }
+    return rc > 0 ? given_up() : rc;
+}
+
+/* A failure here is no end: the next commit tries again, and its failure is told. */
+static void keep(void *arg)
+{
+    struct run *run = arg;
+    struct arena arena;
+
+    memcpy(fiber_log_context()->run_id, run->row.id.ptr, ULID_LEN);
+    if (fiber_sleep(KEEP_AFTER_MS) != 0)
+        return;
+    arena_init(&arena);
+    if (keep_input(run, &arena) < 0)
+        log_warn("run.input_not_kept", LOG_ERR);
+    arena_deinit(&arena);
+}
+
+/* A commit that it has begun is finished first. */
+static void stop_keeper(struct run *run)
+{
+    int64_t deadline;
+
+    if (!run->keeper)
+        return;
+    fiber_cancel(run->keeper);
+    fiber_shield();
+    deadline = fiber_set_deadline(FIBER_NO_DEADLINE);
+    while (fiber_join(run->keeper) != 0)
+        continue;
+    fiber_set_deadline(deadline);
+    fiber_unshield();
+    run->keeper = NULL;
+}
+
+int journal_saved(struct run *run)
+{
+    stop_keeper(run);
+    return run->unsaved ? keep_input(run, run->arena) : 0;
+}
+
+static bool may_wait(const struct run *run)
+{
+    return run->session.fresh && !is_once(&run->session) && !run->request->sink;
+}
+
+/* 0 when the input waits or, because there will be no answer, is stored with the end. */
+static int begin_waiting(struct run *run)
+{
+    struct agent_action_row *action = arena_new(run->arena, struct agent_action_row);
+    int rc;
+
+    store_batch_init(&run->input, run->arena);
+    rc = build_begin(run, &run->input, action);
+    if (rc < 0)
+        return rc;
+    if (!run->verdict.speak)
+        return keep_input(run, run->arena);
+    run->unsaved = true;
+    run->keeper = fiber_spawn_joinable(fiber_loop(), "run.keeper", keep, run);
+    return 0;
+}
+
 int journal_begin(struct run *run)
 {
     int rc = open_session(run), unknown = 0;
 
+    if (rc == 0 && may_wait(run))
+        return begin_waiting(run);
     for (int i = 0; i < TRIES && rc == 0; i++) {
         struct agent_action_row action;
         struct store_batch batch;
@@ -246,7 +333,7 @@ int journal_begin(struct run *run)
         rc = build_begin(run, &batch, &action);
         if (rc == 0)
             rc = store_commit(run->house->store, &batch);
-        rc = settle(run, rc, &unknown);
+        rc = settle(run, rc, run->arena, &unknown);
         if (rc == 0) {
             committed(run, &before);
             return 0;
@@ -297,17 +384,34 @@ static void build_end(struct run *run, struct store_batch *batch, struct agent_a
     struct chat_message reply = {
         .party = run->row.agent, .text = run->result.reply, .at_ms = run->row.finished_at};
 
-    if (run->result.spoke)
-        session_append(&run->session, batch, run->row.id, "out", &reply, 1, reply.at_ms);
-    run->row.version = 0; /* nobody else writes a running run */
-    store_update(batch, STORE_RUNS, &run->row);
+    if (run->unsaved) { /* its rows are those of the run as it is now */
+        store_batch_append(batch, &run->input);
+        if (run->result.spoke)
+            session_add_messages(&run->session, batch, run->row.id, "out", &reply, 1, reply.at_ms);
+    } else {
+        if (run->result.spoke)
+            session_append(&run->session, batch, run->row.id, "out", &reply, 1, reply.at_ms);
+        run->row.version = 0; /* nobody else writes a running run */
+        store_update(batch, STORE_RUNS, &run->row);
+    }
     if (event_log_row(&run->log, run->row.workspace_id, run->row.id, action))
         store_insert(batch, STORE_AGENT_ACTIONS, action);
 }
 
-static int refresh_session(struct run *run)
+/* What a commit of the end met with: the session moved on, or an input of which it was not known
+ * whether it had been written. */
+static int refresh(struct run *run)
 {
-    int rc = store_get(run->house->store, STORE_CHAT_SESSIONS, run->row.workspace_id,
+    int rc;
+
+    if (run->unsaved) {
+        rc = look_up(run, STR("running"), run->arena);
+        if (rc == 0)
+            committed(run, &run->session.row);
+        run->unsaved = rc != 0;
+        return rc < 0 ? rc : 0;
+    }
+    rc = store_get(run->house->store, STORE_CHAT_SESSIONS, run->row.workspace_id,
         run->row.session_id, run->arena, &run->session.row);
 
     return rc == STORE_MISSING ? deleted() : rc;
@@ -327,14 +431,18 @@ static int commit_end(struct run *run)
         build_end(run, &batch, &action);
         rc = store_commit(run->house->store, &batch);
         run->session.row = before;
-        rc = settle(run, rc, &unknown);
+        rc = settle(run, rc, run->arena, &unknown);
         if (rc == STORE_MISSING)
             return deleted();
+        if (rc == 0 && run->unsaved) {
+            committed(run, &before);
+            run->unsaved = false;
+        }
         if (rc <= 0)
             return rc;
         rc = back_off(run, i);
         if (rc == 0)
-            rc = refresh_session(run);
+            rc = refresh(run);
         if (rc < 0)
             return rc;
     }
@@ -345,6 +453,7 @@ int journal_end(struct run *run, const char *state, int code, const struct err *
 {
     int rc;
 
+    stop_keeper(run);
     finish_row(run, state);
     run->result.latency_ms = env_mono_ms(run->house->env) - run->begun_ms;
     run->row.error =

@@ -27,6 +27,10 @@ struct run {
     struct speak_verdict verdict;
     struct event_log log;
 
+    bool unsaved;             /* the input waits for the first commit that must be */
+    struct store_batch input; /* what is to be stored of it then */
+    struct fiber *keeper;     /* stores it when the run takes long; NULL: none */
+
     struct model *models[RUN_MODELS_MAX]; /* to try, in order */
     size_t model_count, model_current;
     struct model_message *messages;
@@ -56,8 +60,12 @@ static inline bool run_may_be_silent(const struct run *run)
 
 /* journal.c */
 /* Store the input, and for a silent run its end too, in one commit. Fills session, chat and
- * verdict. 0, ERR_NOT_FOUND, store errors: then nothing is stored. Yields. */
+ * verdict. The input of a new chat whose ids nobody can know yet may wait; see journal.c. 0,
+ * ERR_NOT_FOUND, store errors: then nothing is stored. Yields. */
 MUST_CHECK int journal_begin(struct run *run);
+/* Wait until the input is stored, if it waits. Before tools: what they do and read may depend on
+ * it. 0 or store errors. Yields. */
+MUST_CHECK int journal_saved(struct run *run);
 /* Store the answer, the run's end and its events in one commit; state: completed, failed,
  * cancelled. Yields, also when the fiber was cancelled. */
 MUST_CHECK int journal_end(struct run *run, const char *state, int code, const struct err *cause);

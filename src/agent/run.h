@@ -1,10 +1,11 @@
 /* A run: one answer to one state of a chat. Append-only event log, one arena, one deadline.
  *
- * run_chat() journals its input durably (session, messages, run) before anything else, decides
- * whether to speak, calls the model with the tools until it answers or a budget ends it, each
- * outside effect through the effects ledger, and commits answer and events before it returns 0:
- * what it returned survives a crash. A run found "running" after a restart is marked
- * "interrupted"; a repeated request (same idempotency key) continues on the ledger's results.
+ * run_chat() journals its input durably (session, messages, run) before anything else (of a new
+ * chat before anything that can be noticed: agent/journal.c), decides whether to speak, calls the
+ * model with the tools until it answers or a budget ends it, each outside effect through the
+ * effects ledger, and commits answer and events before it returns 0: what it returned survives a
+ * crash. A run found "running" after a restart is marked "interrupted"; a repeated request (same
+ * idempotency key) continues on the ledger's results.
  */
 #ifndef AGENT_RUN_H
 #define AGENT_RUN_H

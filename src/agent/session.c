@@ -283,7 +283,7 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     return known;
 }
 
-void session_append(struct session *session, struct store_batch *batch, struct str run_id,
+void session_add_messages(struct session *session, struct store_batch *batch, struct str run_id,
     const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms)
 {
     struct message_row *rows = arena_array(batch->arena, struct message_row, count);
@@ -307,9 +307,15 @@ void session_append(struct session *session, struct store_batch *batch, struct s
     /* An answer does not move the chat in the list by last use: that would write the list twice. */
     if (str_is(str_from(direction), "in"))
         row->updated_at = MAX(row->updated_at, now_ms);
-    if (session->fresh)
-        store_insert(batch, STORE_CHAT_SESSIONS, row);
-    else if (count > 0)
-        store_update(batch, STORE_CHAT_SESSIONS, row);
     messages_insert(batch, rows, count);
+}
+
+void session_append(struct session *session, struct store_batch *batch, struct str run_id,
+    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms)
+{
+    if (session->fresh)
+        store_insert(batch, STORE_CHAT_SESSIONS, &session->row);
+    else if (count > 0)
+        store_update(batch, STORE_CHAT_SESSIONS, &session->row);
+    session_add_messages(session, batch, run_id, direction, messages, count, now_ms);
 }

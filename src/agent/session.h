@@ -41,7 +41,11 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     struct arena *arena, struct transcript *ret_chat);
 
 /* Append messages (rows of count chat messages, all with the same direction and run) to the batch,
- * and the session's row with its raised count. The rows live in arena. */
+ * and raise the count of the session's row, which is put into the batch by somebody else. */
+void session_add_messages(struct session *session, struct store_batch *batch, struct str run_id,
+    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms);
+
+/* The same, and the session's row with it. */
 void session_append(struct session *session, struct store_batch *batch, struct str run_id,
     const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms);
 

@@ -45,3 +45,9 @@ void store_delete_all(struct store_batch *batch, enum store_entity entity, struc
                       .index = index,
                       .parent = parent});
 }
+
+void store_batch_append(struct store_batch *batch, const struct store_batch *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        add_op(batch, more->ops[i]);
+}

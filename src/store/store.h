@@ -128,6 +128,8 @@ void store_delete(struct store_batch *batch, enum store_entity entity, const voi
 /* Delete every child of parent (BY_SEQ), or every row whose LIST column number equals parent. */
 void store_delete_all(struct store_batch *batch, enum store_entity entity, struct str workspace_id,
     int index, struct str parent);
+/* Append the writes of another batch, which are borrowed as its rows are. */
+void store_batch_append(struct store_batch *batch, const struct store_batch *more);
 /* 0 = all durable; STORE_EXISTS, STORE_MISSING, STORE_CONFLICT = nothing was written. Yields. */
 MUST_CHECK int store_commit(struct store *store, struct store_batch *batch);
 
@@ -203,7 +205,8 @@ struct store_reseal {
 };
 /* For one workspace, while others use the store. since_ms: monotonic, when the newest data key was
  * there for others to see. Former keys are dropped once a look at every row that began after no
- * process could seal with them has found no row of theirs; rows that cannot be written keep them. progress may be NULL. Can be repeated. ERR_NOT_FOUND. Yields. */
+ * process could seal with them has found no row of theirs; rows that cannot be written keep them.
+ * progress may be NULL. Can be repeated. ERR_NOT_FOUND. Yields. */
 MUST_CHECK int store_reseal(struct store *store, struct str workspace_id, int64_t since_ms,
     void (*progress)(void *ctx, const struct store_reseal *state), void *ctx,
     struct store_reseal *ret_state);

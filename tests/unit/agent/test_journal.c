@@ -194,3 +194,157 @@ TEST(journal_does_not_wait_for_a_store_for_ever)
     EXPECT_EQ(f.calls[0], 0);
     fixture_close(&f);
 }
+
+static int64_t batches(const struct fixture *f)
+{
+    struct store_stats stats;
+
+    store_stats(f->store, &stats);
+    return stats.batches;
+}
+
+static struct run_request unwatched(struct fixture *f, const char *chat)
+{
+    struct run_request request = fixture_request(f, chat);
+
+    request.sink = NULL;
+    return request;
+}
+
+TEST(journal_of_a_short_run_on_a_new_chat_is_one_commit)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    int64_t before;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = unwatched(&f, "Ana: hello\nBen: Theo, one?");
+    REQUIRE_OK(store_workspace(f.store, STR("main")));
+    before = batches(&f);
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    EXPECT_EQ(batches(&f), before + 1);
+    EXPECT_STR(
+        fixture_messages(&f, result.session_id), "Ana: hello\nBen: Theo, one?\nTheo: Yes.\n");
+    EXPECT_EQ(fixture_runs(&f, result.session_id, "completed"), 1);
+    EXPECT_EQ(json_len(fixture_events(&f, result.run_id)), 5);
+    request.session_id = result.session_id; /* a chat that others may know: the input comes first */
+    before = batches(&f);
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    EXPECT_EQ(batches(&f), before + 2);
+    fixture_close(&f);
+}
+
+/* Whether the run is stored while its model works; the runs that are open are all there are. */
+static size_t open_runs(struct fixture *f)
+{
+    struct store_query query = {.entity = STORE_RUNS,
+        .workspace_id = STR("main"),
+        .index = 1,
+        .value = STR("running"),
+        .limit = 10,
+        .cursor = STR("")};
+    struct store_page page;
+
+    return store_list(f->store, &query, f->t->arena, &page) < 0 ? 99 : page.count;
+}
+
+static int answers_late(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)call, (void)request, (void)error, (void)arena;
+    f->booked = (int)open_runs(f);
+    while (f->booked == 0 && open_runs(f) == 0)
+        if (fiber_sleep(5) != 0)
+            return ERR_CANCELLED;
+    return reply_text(reply, "Late.");
+}
+
+TEST(journal_keeps_the_input_of_a_run_that_takes_long)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    int64_t before;
+
+    REQUIRE(fixture_open(t, &f, answers_late, NULL));
+    request = unwatched(&f, "Ana: Theo, one?");
+    REQUIRE_OK(store_workspace(f.store, STR("main")));
+    before = batches(&f);
+    REQUIRE_OK(fixture_run(&f, &request, &result)); /* ends only when the run is stored */
+    EXPECT_EQ(f.booked, 0);                         /* it was not when the model began */
+    EXPECT_EQ(batches(&f), before + 2);
+    EXPECT_EQ(open_runs(&f), 0);
+    EXPECT_STR(fixture_messages(&f, result.session_id), "Ana: Theo, one?\nTheo: Late.\n");
+    EXPECT_EQ(json_len(fixture_events(&f, result.run_id)), 5);
+    fixture_close(&f);
+}
+
+static int books(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)request, (void)error;
+    if (call == 0)
+        return reply_calls(arena, reply, "book", "{\"what\":\"lunch\"}", 1);
+    f->slow_most = (int)open_runs(f);
+    return reply_text(reply, "Done.");
+}
+
+TEST(journal_keeps_the_input_before_a_tool_runs)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    REQUIRE(fixture_open(t, &f, books, NULL));
+    request = unwatched(&f, "Ana: Theo, book lunch");
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    EXPECT_EQ(f.slow_most, 1);
+    EXPECT_EQ(f.booked, 1);
+    EXPECT_EQ(open_runs(&f), 0);
+    EXPECT_STR(fixture_messages(&f, result.session_id), "Ana: Theo, book lunch\nTheo: Done.\n");
+    fixture_close(&f);
+}
+
+TEST(journal_of_one_commit_is_all_or_nothing)
+{
+    static const char *const faults[] = {"store.commit.before", "store.commit.after=1"};
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(fixture_open(t, &f, answers, NULL));
+        REQUIRE_OK(store_workspace(f.store, STR("main")));
+        request = unwatched(&f, "Ana: Theo, one?");
+        REQUIRE_OK(errinj_set(faults[i]));
+        EXPECT_EQ(fixture_run(&f, &request, &result), i == 0 ? ERR_IO : 0);
+        REQUIRE_OK(errinj_set(NULL));
+        EXPECT_EQ(open_runs(&f), 0);
+        EXPECT_EQ(fixture_runs(&f, result.session_id, NULL), i);
+        EXPECT_STR(
+            fixture_messages(&f, result.session_id), i ? "Ana: Theo, one?\nTheo: Yes.\n" : "");
+        fixture_close(&f);
+    }
+}
+
+static int fails(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)f, (void)call, (void)request, (void)arena, (void)reply;
+    return model_fails(error, MODEL_BAD_REQUEST);
+}
+
+TEST(journal_stores_a_short_run_that_fails)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    REQUIRE(fixture_open(t, &f, fails, NULL));
+    request = unwatched(&f, "Ana: Theo, one?");
+    EXPECT(fixture_run(&f, &request, &result) < 0);
+    EXPECT_EQ(fixture_runs(&f, result.session_id, "failed"), 1);
+    EXPECT_STR(fixture_messages(&f, result.session_id), "Ana: Theo, one?\n");
+    fixture_close(&f);
+}
