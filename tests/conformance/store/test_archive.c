@@ -189,22 +189,3 @@ TEST(a_backup_of_another_master_key_is_refused)
     suite_close(&other);
     suite_close(&s);
 }
-
-/* A back end with a scan of its own and the walk through the lists show the same. */
-TEST(the_walk_finds_what_the_scan_finds)
-{
-    struct store_ops plain;
-    const struct store_ops *ops;
-    struct suite s;
-
-    REQUIRE_OK(suite_open(t, &s));
-    REQUIRE_OK(fill(&s));
-    EXPECT_EQ(rows_in(t, &s), FILLED);
-    ops = s.store->ops;
-    plain = *ops;
-    plain.scan = NULL;
-    s.store->ops = &plain;
-    EXPECT_EQ(rows_in(t, &s), FILLED);
-    s.store->ops = ops;
-    suite_close(&s);
-}
