@@ -12,6 +12,7 @@
 #include "http/server.h"
 
 struct cache;
+struct mcp_calls;
 struct rate_table;
 
 /* Shared by all loops; counters inside are atomic. */
@@ -26,6 +27,7 @@ struct api {
     size_t openapi_json_len;
     char process_id[ULID_LEN + 1]; /* owner of idempotency records */
     struct rate_table *rates;
+    struct mcp_calls *mcp_calls;       /* that run now, to be cancelled by name */
     struct cache *cache;               /* counters shared with other processes; NULL: none */
     int64_t runs_in_flight;            /* atomic access */
     int64_t (*connections)(void *ctx); /* open client connections; may be NULL */

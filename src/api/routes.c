@@ -1,4 +1,5 @@
 #include "api/exchange.h"
+#include "api/mcp.h"
 #include "api/openapi.h"
 #include "watch/metrics.h"
 
@@ -33,6 +34,8 @@ const struct route api_routes[] = {
     {HTTP_PATCH, "/api/memories/{id}", "admin", memories_patch, ROUTE_BODY},
     {HTTP_DELETE, "/api/memories/{id}", "admin", memories_delete, 0},
 
+    {HTTP_POST, "/mcp", "chat schedule", mcp_post, 0},
+
     {HTTP_GET, "/healthz", NULL, health_get, ROUTE_OPEN},
     {HTTP_GET, "/readyz", NULL, ready_get, ROUTE_OPEN},
     {HTTP_GET, "/metrics", "read", metrics_get, ROUTE_LOOPBACK},
@@ -48,6 +51,7 @@ void api_init(struct api *api, const struct agent_house *house, struct calendar 
     *api = (struct api){.house = house, .calendar = calendar, .version = version};
     api->started_ms = env_wall_ms(house->env);
     api->rates = rate_table_new();
+    api->mcp_calls = mcp_calls_new();
     api->openapi_json = openapi_json;
     api->openapi_json_len = openapi_json_len;
     ulid_make(house->env, api->process_id);
@@ -55,8 +59,11 @@ void api_init(struct api *api, const struct agent_house *house, struct calendar 
 
 void api_deinit(struct api *api)
 {
+    if (!api->rates)
+        return; /* never filled */
     rate_table_free(api->rates);
     api->rates = NULL;
+    mcp_calls_free(api->mcp_calls);
 }
 
 void answer_header(struct answer *answer, const char *name, struct str value)

@@ -24,6 +24,11 @@ const struct command commands[] = {
         "with\n"
         "--url and --key.",
         chat_command},
+    {"mcp", "Serve agents and tools to an MCP client over standard input and output",
+        "mcp [--url URL --key KEY]",
+        "For programs that start MCP servers themselves. Works on the data folder itself, or on a\n"
+        "server with --url and --key. A server serves the same at POST /mcp. See docs/mcp.md.",
+        mcp_command},
     {"schedule", "Book, list, show and cancel events",
         "schedule book --summary TEXT (--when \"next Tue 3pm\" | --start TIME) [--end TIME |\n"
         "                --duration-minutes N] [--attendee WHO]... [--description TEXT] "
