@@ -29,6 +29,7 @@ bool retry_next(struct retry *retry, int *rc)
     r = retry_pause(retry->env, &retry->policy, retry->made);
     if (r < 0) {
         *rc = r;
+        retry->stopped = true;
         return false;
     }
     retry->made++;

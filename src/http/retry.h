@@ -20,6 +20,7 @@ struct retry {
     const struct env *env;
     struct retry_policy policy;
     int made;
+    bool stopped; /* a pause was ended from outside */
     int64_t until_ms;
 };
 

@@ -1,21 +1,20 @@
 /* One call of DynamoDB's JSON protocol: signed, sent, repeated where that is safe and of use. */
 #include "http/client.h"
+#include "http/retry.h"
 #include "http/url.h"
 #include "store/dynamodb.h"
 
 enum {
     CALL_TIMEOUT_MS = 5 * SECOND_MS,
-    CALL_DEADLINE_MS = 30 * SECOND_MS, /* all attempts together */
     ANSWER_MAX = 64 * MIB,
-    BACK_OFF_MS = 50,
-    BACK_OFF_MAX_MS = 5 * SECOND_MS,
 };
+
+static const struct retry_policy policy = {
+    .first_ms = 50, .most_ms = 5 * SECOND_MS, .deadline_ms = 30 * SECOND_MS};
 
 int ddb_back_off(struct store_backend *db, int attempt)
 {
-    int64_t most = MIN((int64_t)BACK_OFF_MS << MIN(attempt, 10), (int64_t)BACK_OFF_MAX_MS);
-
-    return fiber_sleep((int64_t)(env_random_u64(db->env) % (uint64_t)(most + 1)));
+    return retry_pause(db->env, &policy, attempt + 1);
 }
 
 /* "com.amazonaws.dynamodb.v20120810#ResourceInUseException:http://…" -> the name alone. */
@@ -211,20 +210,14 @@ static bool writes(const char *operation)
 int ddb_call(struct store_backend *db, struct arena *arena, const char *operation, struct str body,
     struct ddb_reply *ret_reply)
 {
-    int64_t deadline = env_mono_ms(db->env) + CALL_DEADLINE_MS;
+    struct retry retry = retry_begin(db->env, &policy);
     bool unsure = false, renewed = false;
     int r = 0;
 
-    for (int i = 0; i < db->attempts && env_mono_ms(db->env) < deadline; i++) {
+    retry.policy.attempts = db->attempts;
+    while (retry_next(&retry, &r)) {
         struct ddb_reply reply = {.unsure = unsure};
-        enum verdict verdict;
-
-        if (i > 0) {
-            r = ddb_back_off(db, i - 1);
-            if (r < 0)
-                return r;
-        }
-        verdict = attempt(db, arena, operation, body, &reply, &r);
+        enum verdict verdict = attempt(db, arena, operation, body, &reply, &r);
         if (verdict == VERDICT_DONE) {
             *ret_reply = reply;
             return r;
@@ -238,6 +231,8 @@ int ddb_call(struct store_backend *db, struct arena *arena, const char *operatio
             return r;
         unsure = unsure || verdict == VERDICT_AGAIN_UNSURE;
     }
+    if (retry.stopped)
+        return r;
     return out_of_attempts(db, operation, unsure && writes(operation), r);
 }
 

@@ -2,22 +2,21 @@
  * use. Every write has a precondition or writes what was written before, so that each may be
  * repeated; whoever called learns by `unsure` that an attempt may have been carried out. */
 #include "http/client.h"
+#include "http/retry.h"
 #include "secure/google_auth.h"
 #include "store/firestore.h"
 
 enum {
     CALL_TIMEOUT_MS = 20 * SECOND_MS,
-    CALL_DEADLINE_MS = 60 * SECOND_MS, /* all attempts together */
     ANSWER_MAX = 128 * MIB,
-    BACK_OFF_MS = 50,
-    BACK_OFF_MAX_MS = 5 * SECOND_MS,
 };
+
+static const struct retry_policy policy = {
+    .first_ms = 50, .most_ms = 5 * SECOND_MS, .deadline_ms = 60 * SECOND_MS};
 
 int fs_back_off(struct store_backend *fs, int attempt)
 {
-    int64_t most = MIN((int64_t)BACK_OFF_MS << MIN(attempt, 10), (int64_t)BACK_OFF_MAX_MS);
-
-    return fiber_sleep((int64_t)(env_random_u64(fs->env) % (uint64_t)(most + 1)));
+    return retry_pause(fs->env, &policy, attempt + 1);
 }
 
 static int send_once(struct store_backend *fs, struct arena *arena, const char *method,
@@ -165,20 +164,14 @@ static int out_of_attempts(struct store_backend *fs, const char *method, bool un
 int fs_call(struct store_backend *fs, struct arena *arena, const char *method, struct str body,
     struct fs_reply *ret_reply)
 {
-    int64_t deadline = env_mono_ms(fs->env) + CALL_DEADLINE_MS;
+    struct retry retry = retry_begin(fs->env, &policy);
     bool unsure = false, renewed = false;
     int r = 0;
 
-    for (int i = 0; i < fs->attempts && env_mono_ms(fs->env) < deadline; i++) {
+    retry.policy.attempts = fs->attempts;
+    while (retry_next(&retry, &r)) {
         struct fs_reply reply = {.unsure = unsure};
-        enum verdict verdict;
-
-        if (i > 0) {
-            r = fs_back_off(fs, i - 1);
-            if (r < 0)
-                return r;
-        }
-        verdict = attempt(fs, arena, method, body, &reply, &r);
+        enum verdict verdict = attempt(fs, arena, method, body, &reply, &r);
         if (verdict == VERDICT_DONE) {
             *ret_reply = reply;
             return r;
@@ -191,6 +184,8 @@ int fs_call(struct store_backend *fs, struct arena *arena, const char *method, s
         }
         unsure = unsure || verdict == VERDICT_AGAIN_UNSURE;
     }
+    if (retry.stopped)
+        return r;
     return out_of_attempts(fs, method, unsure, r);
 }
 
