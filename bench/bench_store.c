@@ -62,20 +62,14 @@ static int finish_turn(struct bench *bench, struct arena *arena, struct run_row 
         .author = STR("Theo"),
         .body = str_from(body),
         .created_at = run->created_at};
-    struct agent_action_row action = {.workspace_id = run->workspace_id,
-        .run_id = run->id,
-        .seq = 1,
-        .events = str_from(events),
-        .created_at = run->created_at};
     struct store_batch batch;
 
     run->state = STR("completed");
-    run->result = str_from(events);
+    run->result = run->events = str_from(events);
     run->finished_at = env_wall_ms(bench->env);
     store_batch_init(&batch, arena);
     store_update(&batch, STORE_RUNS, run);
     store_insert(&batch, STORE_MESSAGES, &answer);
-    store_insert(&batch, STORE_AGENT_ACTIONS, &action);
     return store_commit(bench->store, &batch);
 }
 

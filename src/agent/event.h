@@ -7,9 +7,10 @@
  * from 1 within the run, and is 0 for what is not stored. After model.failed the deltas of that
  * model call are void.
  *
- * Stored form: an agent_actions row holds a JSON array of consecutive events,
- * [{"seq":1,"type":"run.started","at":"2026-03-02T09:00:00.000Z","data":{…}}, …], under the seq of
- * its first one. Only the run's own fiber uses its log. Everything lives in the run's arena.
+ * Stored form: JSON arrays of consecutive events, as
+ * [{"seq":1,"type":"run.started","at":"2026-03-02T09:00:00.000Z","data":{…}}, …]: those up to each
+ * effect in an agent_actions row, under the seq of its first one, and the last in the run's own
+ * row. Only the run's own fiber uses its log. Everything lives in the run's arena.
  */
 #ifndef AGENT_EVENT_H
 #define AGENT_EVENT_H

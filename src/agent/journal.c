@@ -116,7 +116,7 @@ static int first_events(struct run *run, int64_t from, int64_t to)
 
     event_log_restart(&run->log);
     run->row.state = run->row.open = STR("running");
-    run->row.result = run->result.reason = STR("");
+    run->row.result = run->row.events = run->result.reason = STR("");
     run->row.finished_at = 0;
     rc = run_event(run, "run.started", started_data(run, from, to));
     if (rc == 0)
@@ -130,10 +130,20 @@ static int first_events(struct run *run, int64_t from, int64_t to)
     return run_event(run, "run.completed", run->row.result);
 }
 
+/* The events that no row holds yet go into the run's own row: a run that does nothing but answer
+ * has no other. */
+static void take_events(struct run *run)
+{
+    struct agent_action_row last;
+
+    if (event_log_row(&run->log, run->row.workspace_id, run->row.id, &last))
+        run->row.events = last.events;
+}
+
 /* Join the request on to the session as it is now, and put everything into the batch. The first
  * events of a run that will speak are stored with the next ones, before an effect or at its end:
  * the run's own row says until then that it began, and each row less is felt in every turn. */
-static int build_begin(struct run *run, struct store_batch *batch, struct agent_action_row *action)
+static int build_begin(struct run *run, struct store_batch *batch)
 {
     const struct transcript *next = &run->request->chat;
     struct session *session = &run->session;
@@ -149,9 +159,8 @@ static int build_begin(struct run *run, struct store_batch *batch, struct agent_
     run->row.request = request_text(run, from, session->row.message_count);
     store_insert(batch, STORE_RUNS, &run->row);
     rc = first_events(run, from, session->row.message_count);
-    if (rc == 0 && !run->verdict.speak &&
-        event_log_row(&run->log, run->row.workspace_id, run->row.id, action))
-        store_insert(batch, STORE_AGENT_ACTIONS, action);
+    if (rc == 0 && !run->verdict.speak)
+        take_events(run);
     return rc;
 }
 
@@ -303,11 +312,10 @@ static bool may_wait(const struct run *run)
 /* 0 when the input waits or, because there will be no answer, is stored with the end. */
 static int begin_waiting(struct run *run)
 {
-    struct agent_action_row *action = arena_new(run->arena, struct agent_action_row);
     int rc;
 
     store_batch_init(&run->input, run->arena);
-    rc = build_begin(run, &run->input, action);
+    rc = build_begin(run, &run->input);
     if (rc < 0)
         return rc;
     if (!run->verdict.speak)
@@ -324,13 +332,12 @@ int journal_begin(struct run *run)
     if (rc == 0 && may_wait(run))
         return begin_waiting(run);
     for (int i = 0; i < TRIES && rc == 0; i++) {
-        struct agent_action_row action;
         struct store_batch batch;
         struct chat_session_row before = run->session.row;
         bool fresh = run->session.fresh;
 
         store_batch_init(&batch, run->arena);
-        rc = build_begin(run, &batch, &action);
+        rc = build_begin(run, &batch);
         if (rc == 0)
             rc = store_commit(run->house->store, &batch);
         rc = settle(run, rc, run->arena, &unknown);
@@ -379,11 +386,12 @@ static void last_event(struct run *run, const char *state, int code, const struc
         log_debug("run.event_lost", LOG_CSTR("type", type));
 }
 
-static void build_end(struct run *run, struct store_batch *batch, struct agent_action_row *action)
+static void build_end(struct run *run, struct store_batch *batch)
 {
     struct chat_message reply = {
         .party = run->row.agent, .text = run->result.reply, .at_ms = run->row.finished_at};
 
+    take_events(run);
     if (run->unsaved) { /* its rows are those of the run as it is now */
         store_batch_append(batch, &run->input);
         if (run->result.spoke)
@@ -394,8 +402,6 @@ static void build_end(struct run *run, struct store_batch *batch, struct agent_a
         run->row.version = 0; /* nobody else writes a running run */
         store_update(batch, STORE_RUNS, &run->row);
     }
-    if (event_log_row(&run->log, run->row.workspace_id, run->row.id, action))
-        store_insert(batch, STORE_AGENT_ACTIONS, action);
 }
 
 /* What a commit of the end met with: the session moved on, or an input of which it was not known
@@ -423,12 +429,11 @@ static int commit_end(struct run *run)
 
     for (int i = 0; i < TRIES; i++) {
         struct chat_session_row before = run->session.row;
-        struct agent_action_row action;
         struct store_batch batch;
         int rc;
 
         store_batch_init(&batch, run->arena);
-        build_end(run, &batch, &action);
+        build_end(run, &batch);
         rc = store_commit(run->house->store, &batch);
         run->session.row = before;
         rc = settle(run, rc, run->arena, &unknown);

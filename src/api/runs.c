@@ -3,8 +3,16 @@
 
 #define PAGE 1000
 
-/* Each stored row holds a JSON array of consecutive events; the members are joined to one array. */
-static int write_events(struct exchange *x, struct json_writer *w)
+/* Each stored row, the run's own as the last, holds a JSON array of consecutive events; the members
+ * are joined to one array. */
+static void join_events(struct json_writer *w, struct str events)
+{
+    events = str_trim(events);
+    if (events.len > 2)
+        json_put_raw(w, str_slice(events, 1, events.len - 1));
+}
+
+static int write_events(struct exchange *x, const struct run_row *run, struct json_writer *w)
 {
     struct store_query query = {.entity = STORE_AGENT_ACTIONS,
         .workspace_id = x->workspace,
@@ -23,14 +31,11 @@ static int write_events(struct exchange *x, struct json_writer *w)
         if (rc != 0)
             return rc;
         rows = page.rows;
-        for (size_t i = 0; i < page.count; i++) {
-            struct str events = str_trim(rows[i].events);
-
-            if (events.len > 2)
-                json_put_raw(w, str_slice(events, 1, events.len - 1));
-        }
+        for (size_t i = 0; i < page.count; i++)
+            join_events(w, rows[i].events);
         query.cursor = page.cursor;
     } while (!str_empty(page.cursor));
+    join_events(w, run->events);
     json_array_end(w);
     return 0;
 }
@@ -65,7 +70,7 @@ int runs_get(struct exchange *x)
     json_init(&w, &out);
     json_object_begin(&w);
     write_run(&w, &run);
-    rc = write_events(x, &w);
+    rc = write_events(x, &run, &w);
     json_object_end(&w);
     if (rc == 0)
         answer_json(&x->answer, 200, &out);

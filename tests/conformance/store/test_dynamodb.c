@@ -7,45 +7,55 @@
 
 static const char *const any_table = "dynamodb://us-east-1/theo-%";
 
-static struct agent_action_row an_action(const char *run, int64_t seq)
-{
-    return (struct agent_action_row){.workspace_id = S("w1"),
-        .run_id = S(run),
-        .seq = seq,
-        .events = STR("[{\"type\":\"run.started\"}]"),
-        .created_at = 1};
-}
-
-/* What agent/journal.c commits when a run begins and when it ends. */
+/* What agent/journal.c commits when a run on a known chat begins and when it ends. */
 static void commit_turn(struct test *t, struct suite *s, int number, struct chat_session_row *chat)
 {
     char id[16];
     struct run_row run;
     struct message_row in, out;
-    struct agent_action_row begun, ended;
     struct store_batch batch;
 
     snprintf(id, sizeof(id), "run%d", number);
     run = a_run("w1", id, "s1", number);
     in = a_message("w1", "s1", 2 * number, "Can we meet on Tuesday at three?");
     out = a_message("w1", "s1", 2 * number + 1, "Booked: Tuesday at three.");
-    begun = an_action(id, 1), ended = an_action(id, 3);
     store_batch_init(&batch, t->arena);
+    chat->updated_at++;
     store_update(&batch, STORE_CHAT_SESSIONS, chat);
     store_insert(&batch, STORE_MESSAGES, &in);
     store_insert(&batch, STORE_RUNS, &run);
-    store_insert(&batch, STORE_AGENT_ACTIONS, &begun);
     EXPECT_OK(store_commit(s->store, &batch));
     chat->version++;
     store_batch_init(&batch, t->arena);
     run.version = 0;
     run.state = STR("completed");
+    run.open = STR("");
+    run.events = STR("[{\"seq\":1,\"type\":\"run.started\"}]");
     store_update(&batch, STORE_CHAT_SESSIONS, chat);
     store_insert(&batch, STORE_MESSAGES, &out);
     store_update(&batch, STORE_RUNS, &run);
-    store_insert(&batch, STORE_AGENT_ACTIONS, &ended);
     EXPECT_OK(store_commit(s->store, &batch));
     chat->version++;
+}
+
+/* And what it commits for a short run on a new chat. */
+static void commit_new_chat(struct test *t, struct suite *s)
+{
+    struct chat_session_row chat = a_session("w1", "new");
+    struct run_row run = a_run("w1", "run-new", "new", 1);
+    struct message_row in = a_message("w1", "new", 1, "Can we meet on Tuesday at three?"),
+                       out = a_message("w1", "new", 2, "Yes.");
+    struct store_batch batch;
+
+    run.state = STR("completed");
+    run.open = STR("");
+    run.events = STR("[{\"seq\":1,\"type\":\"run.started\"}]");
+    store_batch_init(&batch, t->arena);
+    store_insert(&batch, STORE_CHAT_SESSIONS, &chat);
+    store_insert(&batch, STORE_MESSAGES, &in);
+    store_insert(&batch, STORE_RUNS, &run);
+    store_insert(&batch, STORE_MESSAGES, &out);
+    EXPECT_OK(store_commit(s->store, &batch));
 }
 
 TEST(cost_of_a_turn)
@@ -67,6 +77,12 @@ TEST(cost_of_a_turn)
     }
     printf("# a turn's commits: %d write requests of %g units, %d reads of %g units\n",
         proxy.write_requests, proxy.write_units, proxy.read_requests, proxy.read_units);
+    proxy.write_requests = 0;
+    proxy.write_units = 0;
+    commit_new_chat(t, &s);
+    EXPECT_EQ(proxy.write_requests, 1);
+    printf("# the commit of a new chat: %d write request of %g units\n", proxy.write_requests,
+        proxy.write_units);
     suite_close(&s);
     dynamodb_proxy_stop(&proxy);
 }

@@ -226,14 +226,19 @@ const struct json *fixture_events(struct fixture *f, struct str run_id)
     struct buf all = BUF_IN(f->t->arena);
     const struct json *root = NULL;
     struct store_page page;
+    struct run_row run;
 
     buf_add_char(&all, '[');
-    if (store_list(f->store, &query, f->t->arena, &page) < 0)
+    if (store_list(f->store, &query, f->t->arena, &page) < 0 ||
+        store_get(f->store, STORE_RUNS, STR("main"), run_id, f->t->arena, &run) != 0)
         return NULL;
-    for (size_t i = 0; i < page.count; i++) {
-        struct str events = ((struct agent_action_row *)page.rows)[i].events;
+    for (size_t i = 0; i <= page.count; i++) {
+        struct str events =
+            i < page.count ? ((struct agent_action_row *)page.rows)[i].events : run.events;
 
-        if (i > 0)
+        if (str_empty(events))
+            continue;
+        if (i > 0 && all.len > 1)
             buf_add_char(&all, ',');
         buf_add_str(&all, str_slice(events, 1, events.len - 1));
     }
