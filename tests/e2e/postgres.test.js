@@ -317,6 +317,24 @@ on('row-level security is a second wall: also the owner of the tables sees one w
     + 'select count(*) from d'), '0');
 });
 
+on('the roles of deploy/postgres: one makes the tables, the other serves and may change none', async (dir) => {
+  await exec('psql', ['-X', '-q', '-h', server.folder, '-p', `${server.port}`, '-U', 'postgres', '-v', 'role=team', '-v', 'owner_password=o',
+    '-v', 'serve_password=s', '-f', join(root, 'deploy/postgres/roles.sql'), 'postgres']);
+  const url = (user, password) => `postgres://${user}:${password}@127.0.0.1:${server.port}/team`;
+  const early = await serve(dir, url('team', 's'));
+  assert.equal(early.code, 1, early.stderr);
+  assert.match(early.stderr, /permission denied.*grant the role CREATE/s);
+  const made = await run(['migrate', '--data-dir', join(dir, 'data')], { env: { THEO_STORE: url('team_owner', 'o') } });
+  assert.equal(made.code, 0, made.stderr);
+  const theo = await theoOn(url('team', 's'), { dir });
+  try {
+    assert.equal((await theo.chat(book('roles'))).status, 200);
+    assert.equal((await theo.api('GET', '/readyz')).status, 200);
+  } finally { await theo.stop(); }
+  await assert.rejects(server.sql('team', 'set role team; alter table runs add column x text'), /must be owner/);
+  await assert.rejects(server.sql('team', 'set role team; drop policy theo_workspace on runs'), /must be owner/);
+});
+
 on('eight instances that start at once make the tables once', async (dir) => {
   await server.create('once');
   await server.sql('postgres', "alter system set log_statement = 'ddl'");
