@@ -10,7 +10,7 @@
 
 #define KEY_MAX 255
 #define TRIES 4
-/* A running record of another live process is left alone for this much longer than a run lasts. */
+/* A running record of a live process is left alone for this much longer than a run lasts. */
 #define GRACE_MS (MINUTE_MS)
 
 static int read_key(struct exchange *x, struct str *ret_key)
@@ -66,14 +66,13 @@ static int commit_one(struct exchange *x,
     return store_commit(x->store, &batch);
 }
 
-/* ULIDs sort by time: at start nobody else was using the store, so every older owner is dead. */
+/* ULIDs sort by time: at start nobody else was using the store, so every older owner is dead. The
+ * others, this process too, may have lost the store before they could say how it ended. */
 static bool owner_is_dead(const struct exchange *x, const struct idempotency_row *row)
 {
     const struct api *api = x->api;
     int64_t longest = api->house->config->run_timeout_ms + GRACE_MS;
 
-    if (str_is(row->owner, api->process_id))
-        return false;
     if (api->sole_at_start && str_cmp(row->owner, str_from(api->process_id)) < 0)
         return true;
     return row->created_at + longest < env_wall_ms(x->env);

@@ -176,6 +176,26 @@ TEST(even_there_it_is_given_up_after_the_longest_run)
     END;
 }
 
+TEST(what_this_process_does_not_end_is_left_alone)
+{
+    BEGIN(NULL);
+    struct asked asked;
+
+    left_behind(&h, h.api.process_id, env_wall_ms(env_system()));
+    asked = ask(&h, HTTP_POST, "/api/chat", ASK, KEY);
+    expect_problem(t, &asked, 409);
+    END;
+}
+
+/* The store was away when this process wanted to say how it ended. */
+TEST(what_this_process_could_not_end_is_given_up_too)
+{
+    BEGIN(NULL);
+    left_behind(&h, h.api.process_id, env_wall_ms(env_system()) - HOUR_MS);
+    EXPECT_EQ(ask(&h, HTTP_POST, "/api/chat", ASK, KEY).status, 200);
+    END;
+}
+
 TEST(wrong_keys)
 {
     BEGIN(NULL);
