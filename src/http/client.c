@@ -1,5 +1,6 @@
 #include "http/client.h"
 
+#include "http/exchange.h"
 #include "http/multi.h"
 #include "http/resolve.h"
 #include "http/transfer.h"
@@ -14,6 +15,7 @@ enum {
     CONNECTIONS_MAX = 5000,
     REDIRECTS_MAX = 5,
     IDLE_HANDLES_MAX = 128,
+    TARGETS_MAX = 32,
 };
 
 struct http_client {
@@ -22,7 +24,9 @@ struct http_client {
     char *ca_file;
     struct semaphore sockets;
     struct resolver *resolver;
-    struct multi *multi; /* NULL until the first call */
+    struct pool *pool;
+    struct target *targets; /* the last URLs called, the newest first */
+    struct multi *multi;    /* NULL until the first call by https */
     struct http_handle *idle;
     size_t idle_count;
 };
@@ -39,6 +43,12 @@ static void client_free(void *value)
     }
     if (client->multi != NULL)
         multi_free(client->multi);
+    while (client->targets != NULL) {
+        struct target *target = client->targets;
+        client->targets = target->next;
+        target_free(target);
+    }
+    pool_free(client->pool);
     resolver_free(client->resolver);
     free(client->ca_file);
     free(client);
@@ -54,6 +64,7 @@ static struct http_client *client_of(struct loop *loop)
     client->max_connections = CONNECTIONS_MAX;
     client->ca_file = xstrdup("/etc/ssl/certs/ca-certificates.crt");
     client->resolver = resolver_new(loop);
+    client->pool = pool_new(loop, CONNECTIONS_MAX);
     semaphore_init(&client->sockets, CONNECTIONS_MAX);
     loop_set_local(loop, &client_key, client, client_free);
     return client;
@@ -65,6 +76,7 @@ void http_client_configure(struct loop *loop, const struct http_client_options *
     if (options->max_connections > 0)
         client->max_connections = options->max_connections;
     semaphore_init(&client->sockets, (int64_t)client->max_connections);
+    pool_set_max(client->pool, client->max_connections);
     if (options->ca_file != NULL && options->ca_file[0] != '\0') {
         free(client->ca_file);
         client->ca_file = xstrdup(options->ca_file);
@@ -206,9 +218,74 @@ static int send_once(
         return rc;
     rc = run(client, handle, transfer);
     if (rc == 0 && (transfer->call->flags & HTTP_FOLLOW_REDIRECTS))
-        rc = http_redirect_target(transfer, handle, ret_next);
+        rc = http_redirect_target(transfer->arena, transfer->call->url, transfer->reply, ret_next);
     http_transfer_deinit(transfer, handle);
     release(client, handle);
+    return rc;
+}
+
+/* Forget the oldest that nobody uses, beyond the number kept. */
+static void trim_targets(struct http_client *client)
+{
+    size_t count = 0;
+
+    for (struct target **at = &client->targets; *at != NULL;) {
+        struct target *target = *at;
+        if (++count > TARGETS_MAX && target->users == 0) {
+            *at = target->next;
+            target_free(target);
+        } else {
+            at = &target->next;
+        }
+    }
+}
+
+/* What is known of a URL, so that it is parsed once and not for every call. */
+static int find_target(struct http_client *client, struct str url, struct target **ret_target)
+{
+    for (struct target **at = &client->targets; *at != NULL; at = &(*at)->next) {
+        struct target *target = *at;
+        if (!str_is(url, target->text))
+            continue;
+        *at = target->next;
+        target->next = client->targets;
+        client->targets = *ret_target = target;
+        return 0;
+    }
+    struct target *target = NULL;
+    int rc = target_new(url, &target);
+    if (rc != 0)
+        return rc;
+    target->next = client->targets;
+    client->targets = *ret_target = target;
+    trim_targets(client);
+    return 0;
+}
+
+static int send_plain(
+    struct http_client *client, struct http_transfer *transfer, struct str *ret_next)
+{
+    struct target *target = NULL;
+    int rc = find_target(client, transfer->call->url, &target);
+    if (rc != 0)
+        return rc;
+    struct exchange exchange = {
+        .arena = transfer->arena,
+        .call = transfer->call,
+        .target = target,
+        .reply = transfer->reply,
+        .deadline_ms = transfer->deadline_ms,
+        .resolver = client->resolver,
+    };
+    target->users++;
+    rc = semaphore_take(&client->sockets, transfer->deadline_ms);
+    if (rc == 0) {
+        rc = exchange_run(client->pool, &exchange);
+        semaphore_give(&client->sockets);
+    }
+    target->users--;
+    if (rc == 0 && (transfer->call->flags & HTTP_FOLLOW_REDIRECTS))
+        rc = http_redirect_target(transfer->arena, transfer->call->url, transfer->reply, ret_next);
     return rc;
 }
 
@@ -226,7 +303,9 @@ int http_send(struct arena *arena, const struct http_call *call, struct http_rep
             .arena = arena, .call = &current, .reply = ret_reply, .deadline_ms = deadline_ms};
         struct str next = {0};
         *ret_reply = (struct http_reply){0};
-        int rc = send_once(client, &transfer, &next);
+        int rc = str_starts_nocase(current.url, STR("https:"))
+                     ? send_once(client, &transfer, &next)
+                     : send_plain(client, &transfer, &next);
         if (rc != 0 || next.ptr == NULL)
             return rc;
         rc = http_redirect_call(arena, ret_reply->status, next, &current);

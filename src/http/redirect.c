@@ -7,26 +7,27 @@ static bool is_redirect(int status)
 }
 
 int http_redirect_target(
-    const struct http_transfer *transfer, const struct http_handle *handle, struct str *ret_url)
+    struct arena *arena, struct str url, const struct http_reply *reply, struct str *ret_url)
 {
-    struct str location = http_header(&transfer->reply->headers, "location");
-    if (!is_redirect(transfer->reply->status) || str_empty(location))
+    struct str location = http_header(&reply->headers, "location");
+    if (!is_redirect(reply->status) || str_empty(location))
         return 0;
     char *text = NULL;
-    CURLU *parts = curl_url_dup(handle->parts);
+    CURLU *parts = curl_url();
     CURLUcode code = CURLUE_OUT_OF_MEMORY;
     if (parts != NULL)
-        code = curl_url_set(
-            parts, CURLUPART_URL, str_cstr(transfer->arena, location), CURLU_URLENCODE);
+        code = curl_url_set(parts, CURLUPART_URL, str_cstr(arena, url), 0);
+    if (code == CURLUE_OK)
+        code = curl_url_set(parts, CURLUPART_URL, str_cstr(arena, location), CURLU_URLENCODE);
     if (code == CURLUE_OK)
         code = curl_url_get(parts, CURLUPART_URL, &text, 0);
     if (code == CURLUE_OK)
-        *ret_url = str_dup(transfer->arena, str_from(text));
+        *ret_url = str_dup(arena, str_from(text));
     curl_free(text);
     curl_url_cleanup(parts);
     if (code != CURLUE_OK)
-        return err_set(ERR_IO, "%.*s redirects to something that is no usable URL: %s",
-            STR_ARG(handle->url.host), curl_url_strerror(code));
+        return err_set(ERR_IO, "a redirect leads to something that is no usable URL: %s",
+            curl_url_strerror(code));
     return 0;
 }
 

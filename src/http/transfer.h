@@ -50,9 +50,9 @@ MUST_CHECK int http_transfer_result(struct http_transfer *transfer, struct http_
 /* The handle forgets what lies in the call's memory. */
 void http_transfer_deinit(struct http_transfer *transfer, struct http_handle *handle);
 
-/* Absolute URL that a redirect answer names; ret_url untouched for other answers. */
+/* Absolute URL that a redirect answer of url names; ret_url untouched for other answers. */
 MUST_CHECK int http_redirect_target(
-    const struct http_transfer *transfer, const struct http_handle *handle, struct str *ret_url);
+    struct arena *arena, struct str url, const struct http_reply *reply, struct str *ret_url);
 /* Turn call into the one that follows a redirect with this status (RFC 9110 section 15.4):
  * another origin gets no credentials. */
 MUST_CHECK int http_redirect_call(
