@@ -202,11 +202,20 @@ bool sealer_has_data_key(const struct sealer *sealer, struct str workspace)
     return find_key(sealer, workspace, 0) != NULL;
 }
 
+/* One caller goes to ask, and the others seal on meanwhile, for as long again at most. */
 bool sealer_is_fresh(struct sealer *sealer, struct str workspace)
 {
     struct data_key *key = (struct data_key *)(uintptr_t)find_key(sealer, workspace, 0);
+    int64_t now = env_mono_ms(sealer->env), age, claimed;
 
-    return key && env_mono_ms(sealer->env) - atomic_load(&key->checked_ms) < sealer->refresh_ms;
+    if (!key)
+        return false;
+    age = now - atomic_load(&key->checked_ms);
+    if (age < sealer->refresh_ms || age >= 2 * sealer->refresh_ms)
+        return age < sealer->refresh_ms;
+    claimed = atomic_load(&key->claimed_ms);
+    return now - claimed < sealer->refresh_ms / 2 ||
+           !atomic_compare_exchange_strong(&key->claimed_ms, &claimed, now);
 }
 
 void sealer_set_fresh(struct sealer *sealer, struct str workspace, int64_t looked_ms)
@@ -313,6 +322,7 @@ static void insert(struct sealer *sealer, const struct key_use *use, unsigned ch
     *key = (struct data_key){
         .bytes = bytes, .number = use->number, .workspace_len = use->workspace.len};
     atomic_store(&key->checked_ms, env_mono_ms(sealer->env));
+    atomic_store(&key->claimed_ms, INT64_MIN / 2);
     memcpy(key->workspace, use->workspace.ptr, use->workspace.len);
     key->next = atomic_load(head);
     atomic_store_explicit(head, key, memory_order_release);

@@ -59,9 +59,9 @@ MUST_CHECK int sealer_add_data_key(struct sealer *sealer, struct str workspace, 
 bool sealer_has_data_key(const struct sealer *sealer, struct str workspace);
 /* The number of the data key that a value was sealed with; 0 when it is no sealed value. */
 uint32_t seal_key_number(struct str sealed);
-/* Was the workspace's row looked at within the setting key-refresh-seconds? Nobody seals with keys
- * that were not: so an old data key is out of use everywhere a known time after a newer one was
- * stored. */
+/* Was the workspace's row looked at within the setting key-refresh-seconds, or twice that while one
+ * caller, who is told false, looks again? Nobody seals with keys that were not: so an old data key
+ * is out of use everywhere a known time after a newer one was stored. */
 bool sealer_is_fresh(struct sealer *sealer, struct str workspace);
 void sealer_set_fresh(struct sealer *sealer, struct str workspace, int64_t looked_ms);
 int64_t sealer_refresh_ms(const struct sealer *sealer);

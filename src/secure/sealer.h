@@ -16,6 +16,7 @@ struct data_key {
     unsigned char *bytes; /* sodium_malloc'd */
     uint32_t number;
     _Atomic int64_t checked_ms; /* monotonic; when the store was last asked for newer ones */
+    _Atomic int64_t claimed_ms; /* monotonic; when somebody last went to ask */
     size_t workspace_len;
     char workspace[];
 };

@@ -7,8 +7,8 @@
 
 #define PAGE 50
 #define LOOKS_MAX 20
-/* After one refresh nobody takes a former key for a new batch; the rest is for batches under way.
- */
+/* After two refreshes nobody takes a former key for a new batch; the third is for those under
+ * way. */
 #define REFRESHES 3
 
 /* A row, or children of one parent between two numbers. */

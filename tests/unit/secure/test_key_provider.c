@@ -294,6 +294,13 @@ TEST(freshness_ends_after_the_refresh_time)
     t->fake->mono_ns += 59 * 1000000000LL;
     EXPECT(sealer_is_fresh(sealer, STR("w1")));
     t->fake->mono_ns += 2 * 1000000000LL;
+    EXPECT(!sealer_is_fresh(sealer, STR("w1"))); /* who is told so asks, */
+    EXPECT(sealer_is_fresh(sealer, STR("w1")));  /* others go on, */
+    t->fake->mono_ns += 31 * 1000000000LL;
+    EXPECT(!sealer_is_fresh(sealer, STR("w1"))); /* another asks when the first came to nothing, */
+    EXPECT(sealer_is_fresh(sealer, STR("w1")));
+    t->fake->mono_ns += 30 * 1000000000LL;
+    EXPECT(!sealer_is_fresh(sealer, STR("w1"))); /* and nobody goes on for ever. */
     EXPECT(!sealer_is_fresh(sealer, STR("w1")));
     sealer_set_fresh(sealer, STR("w1"), env_mono_ms(&t->fake->env));
     EXPECT(sealer_is_fresh(sealer, STR("w1")));
