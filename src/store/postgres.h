@@ -192,7 +192,7 @@ struct pg_request {
     int attempts;
     bool alone;  /* in a transaction of its own */
     bool unsure; /* the connection broke, and it may have been written: see postgres.c */
-    bool done;  /* set and read on the fiber's loop only, or under the mutex when a thread waits */
+    bool done;   /* set and read on the fiber's loop only, or under the mutex when a thread waits */
     struct loop *loop;
     struct fiber *fiber; /* NULL: a thread waits */
     struct pg_request *next;
