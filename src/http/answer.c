@@ -36,21 +36,22 @@ static int find_end(struct str bytes, size_t scan_from, size_t *ret_end)
 }
 
 /* HTTP-version SP 3DIGIT [ SP reason ]; some servers leave out the last space. */
-static int parse_status_line(struct str line, int *ret_status, int *ret_minor)
+/* NULL, or what is wrong with it. */
+static const char *read_status_line(struct str line, int *ret_status, int *ret_minor)
 {
     if (line.len < 12 || !str_starts(line, STR("HTTP/1.")) || !char_is_digit(line.ptr[7]) ||
         line.ptr[8] != ' ' || (line.len > 12 && line.ptr[12] != ' '))
-        return fail("it does not begin with an HTTP/1 status line");
+        return "it does not begin with an HTTP/1 status line";
     for (size_t i = 9; i < line.len; i++) {
         if (i < 12 ? !char_is_digit(line.ptr[i]) : !http_is_value_char(line.ptr[i]))
-            return fail("its status line holds a byte that is not allowed");
+            return "its status line holds a byte that is not allowed";
     }
     int status = (line.ptr[9] - '0') * 100 + (line.ptr[10] - '0') * 10 + (line.ptr[11] - '0');
     if (status < 100 || status > 599)
-        return fail("its status is not between 100 and 599");
+        return "its status is not between 100 and 599";
     *ret_status = status;
     *ret_minor = line.ptr[7] - '0';
-    return 0;
+    return NULL;
 }
 
 int http_answer_status(struct str bytes)
@@ -58,7 +59,7 @@ int http_answer_status(struct str bytes)
     ptrdiff_t end = str_find(bytes, STR("\r\n"), 0);
     int status = 0, minor = 0;
 
-    if (end < 0 || parse_status_line(str_slice(bytes, 0, (size_t)end), &status, &minor) != 0)
+    if (end < 0 || read_status_line(str_slice(bytes, 0, (size_t)end), &status, &minor) != NULL)
         return 0;
     return status;
 }
@@ -188,7 +189,9 @@ int http_parse_answer(
         return rc;
     struct str head = str_dup(arena, str_slice(bytes, 0, end));
     size_t line_end = (size_t)str_find_char(head, '\n', 0);
-    rc = parse_status_line(str_slice(head, 0, line_end - 1), &answer.status, &framing.minor);
+    const char *wrong =
+        read_status_line(str_slice(head, 0, line_end - 1), &answer.status, &framing.minor);
+    rc = wrong != NULL ? fail(wrong) : 0;
     if (rc == 0)
         rc = parse_fields(str_slice(head, line_end + 1, head.len), arena, &framing, &answer);
     if (rc == 0)
