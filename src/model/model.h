@@ -28,6 +28,10 @@ struct model_message {
     const struct model_tool_call *tool_calls; /* MODEL_ASSISTANT */
     size_t tool_call_count;
     struct str tool_call_id, tool_name; /* MODEL_TOOL: what it answers */
+    bool failed;                        /* MODEL_TOOL: it is about a failure */
+    /* MODEL_ASSISTANT: from struct model_reply, for later calls of the same run. */
+    struct str opaque;
+    const char *opaque_of;
 };
 
 struct model_tool {
@@ -77,6 +81,10 @@ struct model_reply {
     enum model_finish finish;
     struct model_usage usage; /* zeros when the provider did not say */
     struct str model;         /* as the provider names it */
+    /* What the provider wants to get back unchanged with this message (signatures of its thinking),
+     * and which provider that is: others do not get it. "" if nothing. */
+    struct str opaque;
+    const char *opaque_of;
     int attempts;
 };
 

@@ -1,15 +1,7 @@
 #include "model/openai.h"
 
-/* More parallel calls than any model makes; a bound on what a lying server can cost. */
-#define CALLS_MAX 256
-
-void openai_answer_init(struct openai_answer *answer, struct arena *arena)
-{
-    *answer = (struct openai_answer){.arena = arena, .content = BUF_IN(arena)};
-}
-
 /* Text as a string, or as an array of parts. */
-static void take_content(struct openai_answer *answer, const struct json *content)
+static void take_content(struct provider_answer *answer, const struct json *content)
 {
     buf_add_str(&answer->content, json_str(content));
     if (!json_is(content, JSON_ARRAY))
@@ -22,40 +14,15 @@ static void take_content(struct openai_answer *answer, const struct json *conten
     }
 }
 
-static struct openai_call *add_call(struct openai_answer *answer, int64_t index)
-{
-    if (answer->call_count == CALLS_MAX)
-        return NULL;
-    if (answer->call_count == answer->call_room) {
-        size_t room = MAX(answer->call_room * 2, 4);
-        answer->calls = arena_grow(answer->arena, answer->calls,
-            answer->call_room * sizeof(struct openai_call), room * sizeof(struct openai_call));
-        answer->call_room = room;
-    }
-    struct openai_call *call = &answer->calls[answer->call_count++];
-    *call = (struct openai_call){.index = index, .arguments = BUF_IN(answer->arena)};
-    return call;
-}
-
-/* Fragments are told apart by index. Some servers give every call index 0 but another id. */
-static struct openai_call *call_for(struct openai_answer *answer, int64_t index, struct str id)
-{
-    for (size_t i = answer->call_count; i > 0; i--) {
-        struct openai_call *call = &answer->calls[i - 1];
-        if (call->index == index && (str_empty(id) || str_empty(call->id) || str_eq(id, call->id)))
-            return call;
-    }
-    return add_call(answer, index);
-}
-
-static int take_call(struct openai_answer *answer, const struct json *fragment, int64_t position)
+static int take_call(struct provider_answer *answer, const struct json *fragment, int64_t position)
 {
     const struct json *function = json_get(fragment, "function");
     const struct json *arguments = json_get(function, "arguments");
     struct str id = json_get_str(fragment, "id");
-    struct openai_call *call = call_for(answer, json_get_i64(fragment, "index", position), id);
+    struct provider_call *call =
+        provider_answer_call(answer, json_get_i64(fragment, "index", position), id);
     if (call == NULL)
-        return err_set(ERR_PROTOCOL, "the model asked for more than %d tools at once", CALLS_MAX);
+        return ERR_PROTOCOL;
     if (str_empty(call->id))
         call->id = str_dup(answer->arena, id);
     if (str_empty(call->name))
@@ -67,7 +34,7 @@ static int take_call(struct openai_answer *answer, const struct json *fragment, 
     return 0;
 }
 
-static int take_message(struct openai_answer *answer, const struct json *message)
+static int take_message(struct provider_answer *answer, const struct json *message)
 {
     struct str refusal = json_get_str(message, "refusal");
     int64_t position = 0;
@@ -85,7 +52,7 @@ static int take_message(struct openai_answer *answer, const struct json *message
     return 0;
 }
 
-static void take_finish(struct openai_answer *answer, struct str reason)
+static void take_finish(struct provider_answer *answer, struct str reason)
 {
     if (str_empty(reason))
         return;
@@ -100,7 +67,7 @@ static void take_finish(struct openai_answer *answer, struct str reason)
         answer->finish = MODEL_STOP;
 }
 
-static void take_usage(struct openai_answer *answer, const struct json *usage)
+static void take_usage(struct provider_answer *answer, const struct json *usage)
 {
     if (!json_is(usage, JSON_OBJECT))
         return;
@@ -118,12 +85,12 @@ static bool holds_error(const struct json *root, const struct json *choice)
            json_is(inner, JSON_OBJECT) || str_is(json_get_str(choice, "finish_reason"), "error");
 }
 
-int openai_answer_take(struct openai_answer *answer, const struct json *root)
+int openai_answer_take(struct provider_answer *answer, const struct json *root)
 {
     const struct json *choices = json_get(root, "choices");
     const struct json *choice = json_at(choices, 0);
     if (holds_error(root, choice))
-        return OPENAI_ERROR;
+        return PROVIDER_ERROR;
     if (!json_is(choices, JSON_ARRAY) && !json_is(json_get(root, "usage"), JSON_OBJECT))
         return err_set(ERR_PROTOCOL, "the model server's answer holds no choices");
     if (str_empty(answer->model))
@@ -131,36 +98,11 @@ int openai_answer_take(struct openai_answer *answer, const struct json *root)
     take_usage(answer, json_get(root, "usage"));
     if (choice == NULL)
         return 0;
+    answer->whole = true;
     const struct json *message = json_get(choice, "delta");
     if (!json_is(message, JSON_OBJECT))
         message = json_get(choice, "message");
     int rc = take_message(answer, message);
     take_finish(answer, json_get_str(choice, "finish_reason"));
     return rc;
-}
-
-void openai_answer_end(
-    struct openai_answer *answer, const struct env *env, struct model_reply *ret_reply)
-{
-    struct model_tool_call *calls =
-        arena_array(answer->arena, struct model_tool_call, answer->call_count);
-    for (size_t i = 0; i < answer->call_count; i++) {
-        struct openai_call *from = &answer->calls[i];
-        /* A result is matched to its call by id, so a missing one is made up. */
-        if (str_empty(from->id))
-            from->id = str_printf(answer->arena, "call_%s", ulid_new(env, answer->arena).ptr);
-        calls[i] = (struct model_tool_call){from->id, from->name, buf_str(&from->arguments)};
-    }
-    if (answer->call_count > 0 && answer->finish == MODEL_STOP)
-        answer->finish = MODEL_TOOL_CALLS;
-    if (answer->refused)
-        answer->finish = MODEL_FILTERED;
-    *ret_reply = (struct model_reply){
-        .content = buf_str(&answer->content),
-        .tool_calls = calls,
-        .tool_call_count = answer->call_count,
-        .finish = answer->finish,
-        .usage = answer->usage,
-        .model = answer->model,
-    };
 }

@@ -206,12 +206,13 @@ static void write_stream(struct json_writer *w, const struct model_request *requ
 }
 
 void openai_write_request(
-    struct buf *out, const struct openai *openai, const struct model_request *request)
+    struct buf *out, const struct provider *provider, const struct model_request *request)
 {
     struct json_writer w;
     json_init(&w, out);
     json_object_begin(&w);
-    json_str_member(&w, "model", str_empty(request->name) ? str_from(openai->name) : request->name);
+    json_str_member(
+        &w, "model", str_empty(request->name) ? str_from(provider->name) : request->name);
     json_name(&w, "messages");
     json_array_begin(&w);
     for (size_t i = 0; i < request->message_count; i++)
@@ -220,7 +221,8 @@ void openai_write_request(
     write_tools(&w, request);
     write_format(&w, request);
     if (request->max_output_tokens > 0)
-        json_i64_member(&w, limit_field(openai->dialect), request->max_output_tokens);
+        json_i64_member(
+            &w, limit_field((enum openai_dialect)provider->dialect), request->max_output_tokens);
     if (request->temperature >= 0) {
         json_name(&w, "temperature");
         json_put_double(&w, request->temperature);

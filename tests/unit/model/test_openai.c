@@ -23,7 +23,7 @@ extern const struct model_ops model_openai;
 struct talk {
     struct test *t;
     struct stub *stub;
-    struct openai *openai;
+    struct provider *provider;
     struct model_request request;
     struct model_reply reply;
     enum model_error error;
@@ -52,7 +52,7 @@ static struct talk talk_start(struct test *t, const struct stub_step *steps, boo
         .model_retries = 2};
     void *state = NULL;
     EXPECT_OK(model_openai.open(&config, env_system(), STR("test-model"), &state));
-    talk.openai = state;
+    talk.provider = state;
     talk.request = (struct model_request){.messages = hello,
         .message_count = 1,
         .temperature = -1,
@@ -64,13 +64,13 @@ static void talk_run(struct talk *talk)
 {
     talk->request.ctx = talk;
     talk->error = MODEL_OK;
-    talk->rc =
-        model_openai.chat(talk->openai, &talk->request, talk->t->arena, &talk->reply, &talk->error);
+    talk->rc = model_openai.chat(
+        talk->provider, &talk->request, talk->t->arena, &talk->reply, &talk->error);
 }
 
 static struct str talk_end(struct talk *talk)
 {
-    model_openai.close(talk->openai);
+    model_openai.close(talk->provider);
     return stub_stop(talk->stub, talk->t->arena);
 }
 
@@ -80,7 +80,7 @@ static struct talk answer_with(struct test *t, const char *answer, size_t piece,
     struct stub_step step = {.answer = answer, .piece = piece, .close = true};
     struct stub_step steps[] = {step, step, step, {0}};
     struct talk talk = talk_start(t, steps, streams);
-    talk.openai->retries = 0;
+    talk.provider->retries = 0;
     talk_run(&talk);
     talk_end(&talk);
     return talk;
@@ -122,9 +122,10 @@ TEST(openai_callers_key_and_name_go_first)
 static struct str request_text(
     struct test *t, const char *base_host, const struct model_request *request)
 {
-    struct openai openai = {.name = (char *)"n", .dialect = openai_dialect_of(str_from(base_host))};
+    struct provider provider = {
+        .name = (char *)"n", .dialect = (int)openai_dialect_of(str_from(base_host))};
     struct buf out = BUF_IN(t->arena);
-    openai_write_request(&out, &openai, request);
+    openai_write_request(&out, &provider, request);
     EXPECT_OK(json_check(buf_str(&out)));
     return buf_str(&out);
 }
@@ -207,7 +208,7 @@ TEST(openai_urls_and_dialects)
 
     struct talk talk =
         talk_start(t, (const struct stub_step[]){{.answer = PLAIN_OK, .close = true}, {0}}, false);
-    talk.openai->dialect = OPENAI_AZURE;
+    talk.provider->dialect = OPENAI_AZURE;
     talk_run(&talk);
     struct str seen = talk_end(&talk);
     EXPECT(str_find(seen, STR("\r\napi-key: " SECRET "\r\n"), 0) > 0);
@@ -310,20 +311,23 @@ TEST(openai_stream_over_the_wire)
 static struct talk feed(struct test *t, struct str body, size_t first, size_t step)
 {
     struct talk talk = {.t = t, .text = BUF_IN(t->arena)};
-    struct openai_answer answer;
-    struct openai_failure failure = {0};
+    struct provider_answer answer;
+    struct provider_failure failure = {0};
     struct http_headers headers = {0};
-    struct openai_stream stream = {
-        .request = &talk.request, .headers = &headers, .answer = &answer, .failure = &failure};
+    struct provider_stream stream = {.protocol = &openai_protocol,
+        .request = &talk.request,
+        .headers = &headers,
+        .answer = &answer,
+        .failure = &failure};
     talk.request = (struct model_request){.on_delta = on_text, .ctx = &talk};
-    openai_answer_init(&answer, t->arena);
-    openai_stream_init(&stream);
+    provider_answer_init(&answer, t->arena);
+    provider_stream_init(&stream);
     for (size_t pos = 0, end = first; pos < body.len && talk.rc == 0; pos = end, end += step)
-        talk.rc = openai_stream_feed(str_slice(body, pos, MIN(end, body.len)), &stream);
-    talk.rc = openai_stream_end(&stream, talk.rc);
+        talk.rc = provider_stream_feed(str_slice(body, pos, MIN(end, body.len)), &stream);
+    talk.rc = provider_stream_end(&stream, talk.rc);
     talk.error = failure.error;
-    openai_answer_end(&answer, env_system(), &talk.reply);
-    openai_stream_deinit(&stream);
+    provider_answer_end(&answer, env_system(), &talk.reply);
+    provider_stream_deinit(&stream);
     return talk;
 }
 
@@ -599,12 +603,12 @@ TEST(openai_nobody_listens)
 {
     struct talk talk = talk_start(t, &(const struct stub_step){0}, false);
     stub_stop(talk.stub, t->arena);
-    talk.openai->retries = 0;
+    talk.provider->retries = 0;
     talk_run(&talk);
     EXPECT_EQ(talk.rc, ERR_UNAVAILABLE);
     EXPECT_EQ(talk.error, MODEL_UNAVAILABLE);
     EXPECT_EQ(err_get()->code, ERR_UNAVAILABLE);
-    model_openai.close(talk.openai);
+    model_openai.close(talk.provider);
 }
 
 static void talk_on_fiber(void *arg)
@@ -650,6 +654,6 @@ TEST(openai_retry_after_forms)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct http_header header = {str_from(cases[i].name), str_from(cases[i].value)};
         struct http_headers headers = {&header, 1};
-        EXPECT_EQ(openai_retry_after(&headers, &t->fake->env), cases[i].want);
+        EXPECT_EQ(provider_retry_after(&headers, &t->fake->env), cases[i].want);
     }
 }
