@@ -22,7 +22,7 @@ static int answer_error(struct exchange *x, int status, const struct json *id, i
 
 /* A page of another site in a browser must not use a key-less trick or a rebound name to get here:
  * an Origin must be this machine or one that the operator named. */
-static bool origin_allowed(const struct exchange *x)
+bool mcp_origin_allowed(const struct exchange *x)
 {
     struct str origin = http_header(&x->req->headers, "origin"), rest, one;
     struct url url;
@@ -214,7 +214,7 @@ static int take_notification(struct exchange *x, const struct rpc_message *messa
     const struct json *id = json_get(message->params, "requestId");
 
     if (str_is(message->method, "notifications/cancelled") && id)
-        mcp_calls_cancel(x->api->mcp_calls, x->who.key_id, json_text(x->arena, id));
+        (void)mcp_calls_cancel(x->api->mcp_calls, x->who.key_id, json_text(x->arena, id));
     x->answer.status = 202;
     x->answer.content_type = NULL;
     return 0;
@@ -227,7 +227,7 @@ int mcp_post(struct exchange *x)
     struct rpc_message message;
     bool modern;
 
-    if (!origin_allowed(x))
+    if (!mcp_origin_allowed(x))
         return answer_error(x, 403, NULL, RPC_INVALID_REQUEST,
             "This Origin may not use Theo; name it in server.origins.", STR(""));
     if (x->req->connection && !str_starts_nocase(type, STR("application/json"))) {

@@ -20,6 +20,8 @@ struct mcp_request {
 };
 
 int mcp_post(struct exchange *x);
+/* mcp.c: no Origin, or one that may. */
+bool mcp_origin_allowed(const struct exchange *x);
 
 /* mcp_server.c: answer the request. Never fails: failures are answers. Yields. */
 void mcp_serve(struct mcp_request *request);
@@ -39,7 +41,7 @@ void mcp_calls_free(struct mcp_calls *calls);
 uint64_t mcp_calls_add(
     struct mcp_calls *calls, const char *key_id, struct str id, struct fiber *fiber);
 void mcp_calls_remove(struct mcp_calls *calls, uint64_t serial);
-/* Cancel what a key's request id names. Any thread. */
-void mcp_calls_cancel(struct mcp_calls *calls, const char *key_id, struct str id);
+/* Cancel what a key's request id names; false when nothing of that name runs here. Any thread. */
+bool mcp_calls_cancel(struct mcp_calls *calls, const char *key_id, struct str id);
 
 #endif

@@ -93,8 +93,10 @@ static void cancel_here(void *arg)
     free(errand);
 }
 
-void mcp_calls_cancel(struct mcp_calls *calls, const char *key_id, struct str id)
+bool mcp_calls_cancel(struct mcp_calls *calls, const char *key_id, struct str id)
 {
+    bool found = false;
+
     pthread_mutex_lock(&calls->mutex);
     for (struct call *call = calls->first; call; call = call->next) {
         struct errand *errand;
@@ -104,6 +106,8 @@ void mcp_calls_cancel(struct mcp_calls *calls, const char *key_id, struct str id
         errand = xmalloc(sizeof(*errand));
         *errand = (struct errand){calls, call->serial};
         loop_post(call->loop, cancel_here, errand);
+        found = true;
     }
     pthread_mutex_unlock(&calls->mutex);
+    return found;
 }

@@ -1,3 +1,4 @@
+#include "api/a2a.h"
 #include "api/exchange.h"
 #include "api/mcp.h"
 #include "api/openapi.h"
@@ -35,6 +36,8 @@ const struct route api_routes[] = {
     {HTTP_DELETE, "/api/memories/{id}", "admin", memories_delete, 0},
 
     {HTTP_POST, "/mcp", "chat schedule", mcp_post, 0},
+    {HTTP_POST, "/a2a", "chat", a2a_post, 0},
+    {HTTP_GET, "/.well-known/agent-card.json", NULL, a2a_card, ROUTE_OPEN},
 
     {HTTP_GET, "/healthz", NULL, health_get, ROUTE_OPEN},
     {HTTP_GET, "/readyz", NULL, ready_get, ROUTE_OPEN},

@@ -219,6 +219,10 @@ static int open_sources(struct boot *boot)
 
     if (rc == 0 && boot->mcp)
         boot->sources[boot->source_count++] = mcp_source(boot->mcp);
+    if (rc == 0)
+        rc = a2a_open(&boot->config, &boot->a2a);
+    if (rc == 0 && boot->a2a)
+        boot->sources[boot->source_count++] = a2a_source(boot->a2a);
     return rc;
 }
 
@@ -261,6 +265,7 @@ void boot_close(struct boot *boot)
 {
     api_deinit(&boot->api);
     mcp_free(boot->mcp);
+    a2a_free(boot->a2a);
     for (size_t i = 0; i < boot->model_count; i++)
         model_free(boot->models[i]);
     if (boot->calendar)

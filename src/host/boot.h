@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "host/cli.h"
 #include "http/client.h"
+#include "tools/a2a.h"
 #include "tools/mcp.h"
 #include "tools/services.h"
 
@@ -26,6 +27,7 @@ struct boot {
     size_t model_count;
     struct tool_services services;
     struct mcp *mcp; /* NULL: no servers */
+    struct a2a *a2a; /* NULL: no remote agents */
     struct tool_source sources[BOOT_SOURCES_MAX];
     size_t source_count;
     struct agent_house house;

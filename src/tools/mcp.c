@@ -27,19 +27,15 @@ struct refresh {
 int mcp_open(const struct config *config, struct mcp **ret_mcp)
 {
     struct mcp *mcp;
-    const char *place = "the setting mcp";
     int rc;
 
     if (config->mcp[0] == '\0') {
         *ret_mcp = NULL;
         return 0;
     }
-    for (size_t i = 0; i < config_settings_count; i++)
-        if (strcmp(config_settings[i].name, "mcp") == 0)
-            config_origin(config, i, &place);
     mcp = xcalloc(1, sizeof(*mcp));
     arena_init(&mcp->arena);
-    rc = mcp_config_read(mcp, str_from(config->mcp), place, environ);
+    rc = mcp_config_read(mcp, config, "mcp", str_from(config->mcp), environ);
     if (rc < 0)
         mcp_free(mcp);
     else

@@ -57,7 +57,7 @@ static enum tool_effect effect_of(
 {
     const struct json *annotations = json_get(listed, "annotations");
 
-    if (in_list(server->read_only, name))
+    if (server->all_read_only || in_list(server->read_only, name))
         return TOOL_READ;
     if (server->trust_annotations && json_get_bool(annotations, "readOnlyHint", false))
         return TOOL_READ;

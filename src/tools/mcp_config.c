@@ -7,6 +7,7 @@
 
 struct reader {
     struct mcp *mcp;
+    const char *setting, *noun;
     const char *place; /* of the whole setting */
     char *const *env;
     const struct json *entry;
@@ -20,9 +21,9 @@ static int wrong(const struct reader *r, const char *what)
     ptrdiff_t colon = str_rfind_char(file, ':');
 
     if (line > 0 && colon > 0)
-        return err_field(ERR_INVALID, "mcp", "%.*s:%lld: the MCP server %s: %s", (int)colon,
-            file.ptr, (long long)line, r->server->name.ptr ? r->server->name.ptr : "?", what);
-    return err_field(ERR_INVALID, "mcp", "%s: the MCP server %s: %s", r->place,
+        return err_field(ERR_INVALID, r->setting, "%.*s:%lld: the %s %s: %s", (int)colon, file.ptr,
+            (long long)line, r->noun, r->server->name.ptr ? r->server->name.ptr : "?", what);
+    return err_field(ERR_INVALID, r->setting, "%s: the %s %s: %s", r->place, r->noun,
         r->server->name.ptr ? r->server->name.ptr : "?", what);
 }
 
@@ -164,18 +165,21 @@ static bool good_name(struct str name)
 
 static int check_members(const struct reader *r)
 {
-    static const char *const known[] = {"@line", "name", "url", "headers", "command", "args", "env",
-        "cwd", "tools", "read_only", "trust_annotations", "timeout_ms", "max_result_bytes"};
+    static const char *const names[] = {"@line", "name", "url", "headers", "read_only",
+        "timeout_ms", "max_result_bytes", "description", "command", "args", "env", "cwd", "tools",
+        "trust_annotations"};
+    const char *const *known = names;
+    size_t count = str_is(str_from(r->setting), "a2a") ? 8 : ARRAY_LEN(names);
 
     for (const struct json *m = json_first(r->entry); m; m = json_next(m)) {
         bool found = false;
 
-        for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        for (size_t i = 0; i < count; i++)
             found = found || str_is(json_key(m), known[i]);
         if (!found)
             return wrong(
-                r, str_printf(&r->mcp->arena, "there is no option \"%.*s\"; see docs/mcp.md",
-                       STR_ARG(json_key(m)))
+                r, str_printf(&r->mcp->arena, "there is no option \"%.*s\"; see docs/%s.md",
+                       STR_ARG(json_key(m)), r->setting)
                        .ptr);
     }
     return 0;
@@ -188,14 +192,19 @@ static int read_limits(struct reader *r)
     int64_t timeout = json_get_i64(r->entry, "timeout_ms", 30 * SECOND_MS);
     int64_t bytes = json_get_i64(r->entry, "max_result_bytes", 64 * KIB);
 
-    if ((allow && !json_is(allow, JSON_ARRAY)) || (read_only && !json_is(read_only, JSON_ARRAY)))
-        return wrong(r, "tools and read_only must be lists of names");
+    if (allow && !json_is(allow, JSON_ARRAY))
+        return wrong(r, "tools must be a list of names");
+    if (read_only && !json_is(read_only, JSON_ARRAY) && !json_is(read_only, JSON_BOOL))
+        return wrong(r, "read_only must be a list of names, or true");
     if (timeout < 10 || timeout > TIMEOUT_MS_MAX)
         return wrong(r, "timeout_ms must be from 10 to 3600000");
     if (bytes < 256 || bytes > RESULT_BYTES_MAX)
         return wrong(r, "max_result_bytes must be from 256 to 1048576");
     r->server->allow = allow;
     r->server->read_only = read_only;
+    r->server->all_read_only = json_bool(read_only, false);
+    if (!str_empty(json_get_str(r->entry, "description")))
+        r->server->description = str_cstr(&r->mcp->arena, json_get_str(r->entry, "description"));
     r->server->trust_annotations = json_get_bool(r->entry, "trust_annotations", false);
     r->server->timeout_ms = timeout;
     r->server->max_result_bytes = (size_t)bytes;
@@ -243,10 +252,25 @@ static int read_server(struct reader *r, struct str name)
     return rc < 0 ? rc : read_peer(r);
 }
 
-int mcp_config_read(struct mcp *mcp, struct str tree, const char *place, char *const *env)
+static const char *place_of(const struct config *config, const char *setting)
+{
+    const char *place = "default";
+
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (strcmp(config_settings[i].name, setting) == 0)
+            config_origin(config, i, &place);
+    return place;
+}
+
+int mcp_config_read(struct mcp *mcp, const struct config *config, const char *setting,
+    struct str tree, char *const *env)
 {
     const struct json *root;
-    struct reader r = {.mcp = mcp, .place = place, .env = env};
+    struct reader r = {.mcp = mcp,
+        .setting = setting,
+        .noun = strcmp(setting, "mcp") == 0 ? "MCP server" : "A2A agent",
+        .place = place_of(config, setting),
+        .env = env};
     int rc = json_parse(&mcp->arena, tree, &root);
 
     if (rc < 0)

@@ -25,7 +25,8 @@ struct mcp_server {
     char **argv, **envp;                  /* NULL-terminated */
     const char *cwd;                      /* NULL: ours */
     const struct json *allow, *read_only; /* lists of names; NULL: all, none */
-    bool trust_annotations;
+    bool all_read_only, trust_annotations;
+    const char *description; /* of a remote A2A agent; NULL: what its card says */
     int64_t timeout_ms;
     size_t max_result_bytes;
 };
@@ -36,9 +37,10 @@ struct mcp {
     size_t count;
 };
 
-/* mcp_config.c: fill mcp->servers. environ resolves ${NAME}. 0 or ERR_INVALID. */
-MUST_CHECK int mcp_config_read(
-    struct mcp *mcp, struct str tree, const char *place, char *const *env);
+/* mcp_config.c: fill mcp->servers from the text of the setting "mcp", or of "a2a", whose entries
+ * are read alike. env resolves ${NAME}. 0 or ERR_INVALID. */
+MUST_CHECK int mcp_config_read(struct mcp *mcp, const struct config *config, const char *setting,
+    struct str tree, char *const *env);
 
 enum mcp_era { MCP_UNKNOWN, MCP_ERA_LEGACY, MCP_ERA_MODERN };
 
