@@ -64,7 +64,8 @@ static int put_list(struct tree *tree, int depth)
             rc = put_value(tree, &event, depth);
         yaml_event_delete(&event);
     }
-    json_array_end(&tree->w);
+    if (rc == 0)
+        json_array_end(&tree->w);
     return rc;
 }
 

@@ -330,6 +330,7 @@ TEST(config_tree_settings_that_are_wrong)
         {"mcp:\n  a: [1\n", "not valid YAML"},
         {"mcp:\n  ? [1]\n  : 2\n", "a name must be plain text"},
         {"mcp: [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n", "nesting is too deep"},
+        {"mcp:\n :{ c aom&: [1,\nags: ", "not valid YAML"},
         {"listen: [1]\n", "a list has no meaning here"},
     };
 

@@ -1,0 +1,32 @@
+/* What an MCP server may send: messages, and results as text for a model. */
+#include "tools/mcp_private.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
+static void check_clean(struct arena *arena, struct str text)
+{
+    struct str once = mcp_clean(arena, text, 100);
+
+    if (once.len > 100 || !utf8_valid(once) || !str_eq(once, mcp_clean(arena, once, 100)))
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+    static const struct mcp_server server = {.name = STR("s"), .max_result_bytes = 300};
+    static const struct mcp_tool tool = {
+        .tool = {.name = "s__x"}, .server = &server, .remote_name = STR("x")};
+    struct str text = {(const char *)bytes, len};
+    struct rpc_message message;
+    struct tool_result result;
+    struct arena arena;
+
+    arena_init(&arena);
+    check_clean(&arena, text);
+    if (rpc_read(&arena, text, &message) == 0 && message.result &&
+        mcp_result_take(&tool, message.result, &arena, &result) == 0 &&
+        (!utf8_valid(result.content) || result.content.len > 400))
+        abort();
+    arena_deinit(&arena);
+    return 0;
+}
