@@ -48,6 +48,11 @@ static int take_field(struct sse_parser *parser, struct str name, struct str val
     } else if (str_is(name, "id") && str_find_char(value, '\0', 0) < 0) {
         buf_clear(&parser->id);
         buf_add_str(&parser->id, value);
+    } else if (str_is(name, "retry")) {
+        int64_t ms;
+
+        if (str_to_i64(value, &ms) && ms >= 0)
+            parser->retry_ms = ms;
     }
     return 0;
 }

@@ -18,6 +18,7 @@ struct sse_parser {
     struct buf line, data, event, id;
     bool after_cr, any_data, started;
     size_t max_event;
+    int64_t retry_ms; /* the last "retry": how long to wait before a reconnection; 0: not said */
 };
 
 void sse_parser_init(struct sse_parser *parser, size_t max_event);

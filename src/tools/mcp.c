@@ -1,3 +1,4 @@
+#include "secure/key_provider.h"
 #include "tools/mcp_private.h"
 
 /* How long a run waits for the first list of a server's tools; later ones come without waiting. */
@@ -222,6 +223,43 @@ static struct str call_members(
     return str_slice(buf_str(&out), 1, out.len - 1);
 }
 
+/* A header value as it is, or "=?base64?…?=" when it holds more than visible ASCII. */
+static struct str header_value(const struct json *value, struct arena *arena)
+{
+    struct str text = json_is(value, JSON_STRING) ? json_str(value) : json_text(arena, value);
+
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e || (i == 0 && text.ptr[i] == ' '))
+            return str_printf(arena, "=?base64?%s?=", key_base64(arena, text).ptr);
+    return text;
+}
+
+/* Arguments that the schema marks with x-mcp-header are repeated as headers Mcp-Param-NAME. */
+static void add_param_headers(const struct mcp_tool *tool, const struct json *args,
+    struct arena *arena, struct mcp_call *call)
+{
+    const struct json *schema, *properties;
+    struct http_header *headers;
+
+    if (json_parse(arena, str_from(tool->tool.parameters), &schema) < 0)
+        return;
+    properties = json_get(schema, "properties");
+    headers = arena_array(arena, struct http_header, json_len(properties));
+    for (const struct json *p = json_first(properties); p; p = json_next(p)) {
+        struct str name = json_get_str(p, "x-mcp-header");
+        const struct json *value = json_get(args, json_key(p).ptr);
+        bool plain = !str_empty(name) && name.len <= 64;
+
+        for (size_t i = 0; i < name.len; i++)
+            plain = plain && (char_is_alnum(name.ptr[i]) || name.ptr[i] == '-');
+        if (!plain || !value || json_type(value) == JSON_NULL)
+            continue;
+        headers[call->header_count++] = (struct http_header){
+            str_printf(arena, "Mcp-Param-%.*s", STR_ARG(name)), header_value(value, arena)};
+    }
+    call->headers = headers;
+}
+
 /* Messages are read into memory of their own, so that a run keeps only the text. */
 int mcp_tool_run(const struct tool_call *call, struct tool_result *ret_result)
 {
@@ -235,6 +273,7 @@ int mcp_tool_run(const struct tool_call *call, struct tool_result *ret_result)
 
     arena_init(&scratch);
     request.members = call_members(tool, call->args, &scratch);
+    add_param_headers(tool, call->args, &scratch, &request);
     rc = mcp_link_call(link, &request, &scratch, &result);
     if (rc == 0)
         rc = mcp_result_take(tool, result, call->arena, ret_result);

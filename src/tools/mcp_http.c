@@ -8,7 +8,8 @@
 
 #define HEADERS_MAX 64
 #define RESUMES_MAX 5
-#define RESUME_PAUSE_MS 200
+#define RESUME_PAUSE_MS 200 /* when the server does not say */
+#define RESUME_PAUSE_MAX_MS (10 * SECOND_MS)
 #define NOTICE_TIMEOUT_MS (2 * SECOND_MS)
 
 /* One answer being received. */
@@ -157,7 +158,9 @@ static int receive_rest(struct inbound *in, int rc, int64_t timeout_ms)
     for (int i = 0; i < RESUMES_MAX && !in->found && in->sse.id.len > 0 &&
                     in->link->era == MCP_ERA_LEGACY && (rc == 0 || rc == ERR_IO);
          i++) {
-        rc = fiber_sleep(RESUME_PAUSE_MS);
+        int64_t asked = in->sse.retry_ms;
+
+        rc = fiber_sleep(asked > 0 ? MIN(asked, RESUME_PAUSE_MAX_MS) : RESUME_PAUSE_MS);
         if (rc < 0)
             break;
         rc = resume_stream(in, timeout_ms);

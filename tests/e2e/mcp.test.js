@@ -204,7 +204,7 @@ async function httpServer(answer, { modern = false, session } = {}) {
       else if (m.method === 'server/discover') json(400, { error: { code: -32000, message: 'no session' } });
       else if (m.method === 'initialize') json(200, { result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'h', version: '1' } } }, session ? { 'Mcp-Session-Id': session() } : {});
       else if (m.id === undefined) { res.writeHead(202); res.end(); }
-      else if (m.method === 'tools/list') json(200, { result: { tools: [{ name: 'go', inputSchema: { type: 'object' } }], ttlMs: 60000, cacheScope: 'private' } });
+      else if (m.method === 'tools/list') json(200, { result: { tools: [{ name: 'go', inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' }, who: { type: 'string', 'x-mcp-header': 'Who' } } } }], ttlMs: 60000, cacheScope: 'private' } });
       else answer(m, res, req, json);
     });
   });
@@ -222,7 +222,7 @@ async function withServer(answer, options, body) {
   const kept = theo;
   theo = other;
   try {
-    await body(peer, async () => { mock.reset(); return (await call(['h__go'])).results[0]; });
+    await body(peer, async (args) => { mock.reset(); return (await call(['h__go', args])).results[0]; });
   } finally {
     theo = kept;
     await other.stop();
@@ -235,11 +235,13 @@ const said = (text) => ({ content: [{ type: 'text', text }] });
 
 test('a server of revision 2026-07-28 gets headers and _meta with each request', async () => {
   await withServer((m, res, req, json) => json(200, { result: { resultType: 'complete', ...said('modern') } }), { modern: true }, async (peer, go) => {
-    assert.equal(await go(), 'modern');
+    assert.equal(await go({ region: 'eu-1', who: 'Zoë' }), 'modern');
     const { m, headers } = peer.seen.at(-1);
     assert.equal(headers['mcp-protocol-version'], '2026-07-28');
     assert.equal(headers['mcp-method'], 'tools/call');
     assert.equal(headers['mcp-name'], 'go');
+    assert.equal(headers['mcp-param-region'], 'eu-1');
+    assert.equal(headers['mcp-param-who'], `=?base64?${Buffer.from('Zoë').toString('base64')}?=`);
     assert.equal(m.params._meta['io.modelcontextprotocol/protocolVersion'], '2026-07-28');
     assert.deepEqual(m.params._meta['io.modelcontextprotocol/clientCapabilities'], {});
     assert.ok(!peer.seen.some((s) => s.m.method === 'initialize'));
@@ -259,14 +261,18 @@ test('a session that is gone is begun anew and the call made once', async () => 
 });
 
 test('a stream that breaks off is resumed by GET with Last-Event-ID', async () => {
-  let id;
+  let id, ended, resumed;
   await withServer((m, res, req) => {
     res.writeHead(200, { 'Content-Type': 'text/event-stream' });
     if (req.method === 'GET') {
+      resumed = performance.now();
       assert.equal(req.headers['last-event-id'], 'e-7');
       res.end(`id: e-8\ndata: ${JSON.stringify({ jsonrpc: '2.0', id, result: said('resumed') })}\n\n`);
-    } else { id = m.id; res.end('id: e-7\nretry: 50\ndata: \n\n'); }
-  }, {}, async (peer, go) => assert.equal(await go(), 'resumed'));
+    } else { id = m.id; ended = performance.now(); res.end('id: e-7\nretry: 600\ndata: \n\n'); }
+  }, {}, async (peer, go) => {
+    assert.equal(await go(), 'resumed');
+    assert.ok(resumed - ended >= 550, 'it waits as long as the server asked');
+  });
 });
 
 test('HTTP servers that misbehave fail the call only, and the next one works', async () => {
