@@ -349,6 +349,7 @@ static int report(struct job *job, const char *status, struct str summary, struc
                              .content = content,
                              .tool_call_id = job->asked->id,
                              .tool_name = job->asked->name,
+                             .failed = job->rc < 0,
                          });
     if (job->effect)
         rc = run_event(run, "effect.done", effect_data(job, job->rc == 0 ? "done" : "failed"));

@@ -406,6 +406,8 @@ int think(struct run *run)
                                  .content = reply.content,
                                  .tool_calls = reply.tool_calls,
                                  .tool_call_count = reply.tool_call_count,
+                                 .opaque = reply.opaque,
+                                 .opaque_of = reply.opaque_of,
                              });
         rc = calls_run(run, reply.tool_calls, reply.tool_call_count);
         if (rc < 0)

@@ -50,7 +50,9 @@ struct provider_answer {
     enum model_finish finish;
     struct model_usage usage;
     struct str model;
-    struct buf opaque; /* what must be sent back unchanged; see struct model_reply */
+    struct buf opaque;              /* what must be sent back unchanged; see struct model_reply */
+    struct buf thinking, signature; /* of the block that is under way (Anthropic) */
+    bool in_thinking;
 };
 
 enum { PROVIDER_ERROR = 1 /* the JSON holds an error instead of an answer */ };

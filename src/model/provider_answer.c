@@ -5,8 +5,11 @@
 
 void provider_answer_init(struct provider_answer *answer, struct arena *arena)
 {
-    *answer =
-        (struct provider_answer){.arena = arena, .content = BUF_IN(arena), .opaque = BUF_IN(arena)};
+    *answer = (struct provider_answer){.arena = arena,
+        .content = BUF_IN(arena),
+        .opaque = BUF_IN(arena),
+        .thinking = BUF_IN(arena),
+        .signature = BUF_IN(arena)};
 }
 
 static struct provider_call *add_call(struct provider_answer *answer, int64_t index)

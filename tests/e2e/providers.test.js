@@ -1,0 +1,96 @@
+// Each provider's protocol end to end, against aimock in strict mode: plain, streamed, tools (two at
+// once, and broken arguments given back), errors, and the fallback from one provider to another.
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { LLMock } from '@copilotkit/aimock';
+import { start, events } from './theo.js';
+
+const ask = 'Ana: hello\nBen: Theo, ';
+const providers = [
+  { name: 'openai', spec: 'openai:gpt-5-mini', env: (url) => ({ THEO_OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: 'sk-configured-key-0123456789' }) },
+  { name: 'anthropic', spec: 'anthropic:claude-sonnet-5', env: (url) => ({ THEO_ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: 'sk-configured-key-0123456789' }) },
+  { name: 'gemini', spec: 'gemini:gemini-3-flash', env: (url) => ({ THEO_GEMINI_BASE_URL: url, GEMINI_API_KEY: 'sk-configured-key-0123456789' }) },
+];
+
+for (const provider of providers) {
+  test(provider.name, async (t) => {
+    const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+    await mock.start();
+    const theo = await start({ env: { THEO_MODEL: provider.spec, THEO_MODEL_FALLBACK: '', ...provider.env(mock.url) } });
+    try {
+      await t.test('plain answer', async () => {
+        mock.reset();
+        mock.onMessage(/capital/, { content: 'Paris is the capital of France.' });
+        const { status, json, text } = await theo.chat(`${ask}what is the capital of France?`);
+        assert.equal(status, 200, text);
+        assert.equal(json.reply, 'Paris is the capital of France.');
+        assert.equal(json.model, provider.spec);
+        assert.equal(json.usage.model_calls, 1);
+      });
+
+      await t.test('streamed answer', async () => {
+        mock.reset();
+        mock.onMessage(/capital/, { content: 'Paris is the capital of France, and has been for long.' });
+        const list = events((await theo.chat(`${ask}what is the capital of France?`, { stream: true })).text);
+        const deltas = list.filter((e) => e.event === 'model.delta').map((e) => JSON.parse(e.data).text);
+        assert.equal(deltas.join(''), 'Paris is the capital of France, and has been for long.');
+        assert.equal(list.at(-1).event, 'run.completed');
+      });
+
+      await t.test('two tools at once, then the answer', async () => {
+        mock.reset();
+        const book = (summary, start) => ({ name: 'schedule', arguments: JSON.stringify({ summary, start, duration_minutes: 30 }) });
+        mock.on({ userMessage: /book/, hasToolResult: false }, { toolCalls: [book('One', '2027-03-02T15:00:00Z'), book('Two', '2027-03-03T15:00:00Z')] });
+        mock.on({ hasToolResult: true }, { content: 'Both are booked.' });
+        const { json, text } = await theo.chat(`${ask}book both calls`);
+        assert.equal(json?.reply, 'Both are booked.', text);
+        assert.equal(json.events.length, 2);
+        assert.deepEqual(json.actions.map((a) => a.status), ['done', 'done']);
+      });
+
+      await t.test('arguments that do not fit are given back once', async () => {
+        mock.reset();
+        let calls = 0;
+        mock.on({ userMessage: /book/, predicate: () => ++calls === 1 }, { toolCalls: [{ name: 'schedule', arguments: '{"summary": 7}' }] });
+        mock.on({ hasToolResult: true }, { content: 'I need the day.' });
+        const { json, text } = await theo.chat(`${ask}book it`);
+        assert.equal(json?.reply, 'I need the day.', text);
+        assert.equal(json.events.length, 0);
+      });
+
+      await t.test('a wrong key is not masked', async () => {
+        mock.reset();
+        mock.onMessage(/capital/, { error: { message: 'invalid key', type: 'authentication_error' }, status: 401 });
+        const answer = await theo.chat(`${ask}what is the capital of France?`);
+        assert.equal(answer.status, 503, answer.text);
+        assert.match(answer.text, /operator/);
+        assert.doesNotMatch(answer.text + theo.log, /configured-key/);
+      });
+    } finally {
+      await theo.stop();
+      await mock.stop();
+    }
+  });
+}
+
+test('when one provider is down the next one answers, in the same run', async () => {
+  const down = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  const up = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  await down.start();
+  await up.start();
+  const theo = await start({ env: {
+    THEO_MODEL: 'anthropic:claude-sonnet-5', THEO_MODEL_FALLBACK: 'gemini:gemini-3-flash', THEO_MODEL_RETRIES: '0',
+    ...providers[1].env(down.url), ...providers[2].env(up.url),
+  } });
+  try {
+    down.onMessage(/capital/, { error: { message: 'overloaded', type: 'overloaded_error' }, status: 529 });
+    up.onMessage(/capital/, { content: 'Paris.' });
+    const { json, text } = await theo.chat(`${ask}what is the capital of France?`);
+    assert.equal(json?.reply, 'Paris.', text);
+    assert.equal(json.model, 'gemini:gemini-3-flash');
+  } finally {
+    await theo.stop();
+    await down.stop();
+    await up.stop();
+  }
+});
