@@ -1,5 +1,7 @@
 #include "agent/private.h"
 
+#include <math.h>
+
 static void *grow(struct arena *arena, void *list, size_t count, size_t *capacity, size_t size)
 {
     size_t bigger = *capacity ? *capacity * 2 : 4;
@@ -174,6 +176,10 @@ void run_result_write(struct json_writer *w, const struct run_result *result)
     json_object_begin(w);
     json_i64_member(w, "input_tokens", result->usage.input_tokens);
     json_i64_member(w, "output_tokens", result->usage.output_tokens);
+    if (result->cost_usd > 0 && !result->cost_unknown) {
+        json_name(w, "cost_usd");
+        json_put_double(w, round(result->cost_usd * 1e8) / 1e8);
+    }
     json_i64_member(w, "model_calls", result->model_calls);
     json_i64_member(w, "tool_calls", result->tool_calls);
     json_object_end(w);

@@ -64,6 +64,8 @@ struct run_result {
     const struct str *events; /* JSON of calendar events made */
     size_t event_count;
     struct model_usage usage;
+    double cost_usd;   /* of the model calls whose price is known */
+    bool cost_unknown; /* that of another one is not */
     int64_t model_calls, tool_calls;
     int64_t latency_ms;
 };

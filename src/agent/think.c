@@ -205,7 +205,6 @@ static int report_failure(struct run *run, const struct model *model, enum model
     struct buf out = BUF_IN(run->arena);
     struct json_writer w;
 
-    metric_add(M_MODEL_CALLS, model_error_name(error), 1);
     log_warn("model.failed", LOG_STR("model", model_spec(model)),
         LOG_CSTR("class", model_error_name(error)), LOG_ERR);
     json_init(&w, &out);
@@ -217,6 +216,19 @@ static int report_failure(struct run *run, const struct model *model, enum model
     return run_event(run, "model.failed", buf_str(&out));
 }
 
+static void count_cost(struct run *run, const struct model *model, const struct model_reply *reply)
+{
+    struct model_price price;
+
+    if (model_is_builtin(model))
+        return;
+    if (reply->usage.input_tokens > 0 &&
+        model_price(run->house->config->model_prices, model_spec(model), &price))
+        run->result.cost_usd += model_cost_usd(&price, &reply->usage);
+    else
+        run->result.cost_unknown = true;
+}
+
 static void count_usage(struct run *run, const struct model *model,
     const struct model_request *request, const struct model_reply *reply)
 {
@@ -225,8 +237,7 @@ static void count_usage(struct run *run, const struct model *model,
     sum->input_tokens += reply->usage.input_tokens;
     sum->output_tokens += reply->usage.output_tokens;
     sum->cached_tokens += reply->usage.cached_tokens;
-    metric_add(M_MODEL_TOKENS, "input", reply->usage.input_tokens);
-    metric_add(M_MODEL_TOKENS, "output", reply->usage.output_tokens);
+    count_cost(run, model, reply);
     run->tokens += reply->usage.input_tokens + reply->usage.output_tokens;
     if (reply->usage.input_tokens > 0 || model_is_builtin(model))
         return;
@@ -257,7 +268,6 @@ static int ask_one(struct run *run, struct model *model, struct model_reply *ret
     enum model_error *ret_error)
 {
     struct model_request request;
-    int64_t begun = env_mono_ms(run->house->env);
     int rc = run_event(run, "model.started", name_data(run, "model", model_spec(model)));
 
     *ret_error = MODEL_CANCELLED;
@@ -268,12 +278,10 @@ static int ask_one(struct run *run, struct model *model, struct model_reply *ret
     buf_clear(&run->delta);
     run->result.model_calls++;
     rc = model_chat(model, &request, run->arena, ret_reply, ret_error);
-    metric_observe_ms(M_MODEL_MS, NULL, (double)(env_mono_ms(run->house->env) - begun));
     if (rc == 0)
         rc = check_reply(run, model, ret_reply, ret_error);
     if (rc < 0)
         return rc;
-    metric_add(M_MODEL_CALLS, "ok", 1);
     count_usage(run, model, &request, ret_reply);
     run->result.model = model_spec(model);
     return report_reply(run, model, ret_reply);
@@ -342,6 +350,9 @@ static int check_budgets(struct run *run)
         return out_of_budget(run, "model-calls", config->run_max_model_calls);
     if (config->run_max_tokens > 0 && run->tokens >= config->run_max_tokens)
         return out_of_budget(run, "tokens", config->run_max_tokens);
+    if (config->run_max_cost_cents > 0 &&
+        run->result.cost_usd * 100 >= (double)config->run_max_cost_cents)
+        return out_of_budget(run, "cost-cents", config->run_max_cost_cents);
     if (loop_now_ms(fiber_loop()) >= run->deadline_ms)
         return err_set(ERR_TIMEOUT, "The run took longer than it may.");
     return 0;

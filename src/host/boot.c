@@ -175,11 +175,13 @@ static int add_model(struct boot *boot, struct str spec)
     return rc;
 }
 
-static int open_models(struct boot *boot)
+int boot_models(struct boot *boot)
 {
     struct str rest = str_from(boot->config.model_fallback), spec;
-    int rc = add_model(boot, str_trim(str_from(boot->config.model)));
+    int rc = model_prices_check(boot->config.model_prices);
 
+    if (rc == 0)
+        rc = add_model(boot, str_trim(str_from(boot->config.model)));
     while (rc == 0 && str_next(&rest, ',', &spec))
         if (!str_empty(str_trim(spec)))
             rc = add_model(boot, str_trim(spec));
@@ -239,7 +241,7 @@ int boot_open(struct boot *boot)
     if (rc == 0)
         rc = calendar_open(&boot->config, boot->env, boot->store, &boot->calendar);
     if (rc == 0)
-        rc = open_models(boot);
+        rc = boot_models(boot);
     if (rc == 0)
         rc = open_sources(boot);
     if (rc < 0)

@@ -43,6 +43,8 @@ MUST_CHECK int boot_config(struct boot *boot, const struct cli_option *options, 
     bool quiet, int *argc, char **argv);
 /* Everything behind it. 0 or ERR_* with a message for the operator. */
 MUST_CHECK int boot_open(struct boot *boot);
+/* The models alone: enough to talk to them. 0 or ERR_INVALID. */
+MUST_CHECK int boot_models(struct boot *boot);
 /* Undo both, however far they came. */
 void boot_close(struct boot *boot);
 

@@ -5,6 +5,7 @@
 int serve_command(int argc, char **argv);
 int chat_command(int argc, char **argv);
 int mcp_command(int argc, char **argv);
+int models_command(int argc, char **argv);
 int schedule_command(int argc, char **argv);
 int keys_command(int argc, char **argv);
 int config_command(int argc, char **argv);

@@ -29,6 +29,10 @@ const struct command commands[] = {
         "For programs that start MCP servers themselves. Works on the data folder itself, or on a\n"
         "server with --url and --key. A server serves the same at POST /mcp. See docs/mcp.md.",
         mcp_command},
+    {"models", "List the configured models, or try one", "models [check [NAME]] [--json]",
+        "`check` asks the model three small things: a word, a tool call, and a streamed word. That\n"
+        "costs a few hundred tokens. Exit status 1: it cannot do something that Theo needs.",
+        models_command},
     {"schedule", "Book, list, show and cancel events",
         "schedule book --summary TEXT (--when \"next Tue 3pm\" | --start TIME) [--end TIME |\n"
         "                --duration-minutes N] [--attendee WHO]... [--description TEXT] "

@@ -115,6 +115,17 @@ bool model_is_builtin(const struct model *model);
 MUST_CHECK int model_chat(struct model *model, const struct model_request *request,
     struct arena *arena, struct model_reply *ret_reply, enum model_error *ret_error);
 
+/* What a model costs (model/prices.def), in US dollars for a million tokens. */
+struct model_price {
+    int64_t context; /* tokens it takes at most; 0 unknown */
+    double input, cached, output;
+};
+/* own: setting model.prices, which goes before the table. False: no price is known. */
+bool model_price(const char *own, struct str spec, struct model_price *ret_price);
+double model_cost_usd(const struct model_price *price, const struct model_usage *usage);
+/* 0 or ERR_INVALID (field "model.prices"). */
+MUST_CHECK int model_prices_check(const char *own);
+
 /* What an implementation provides; see src/catalog.def. */
 struct model_ops {
     const char *prefix; /* "openai" for specs "openai:NAME", or the whole spec */

@@ -3,7 +3,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { LLMock } from '@copilotkit/aimock';
-import { start, events } from './theo.js';
+import { start, events, run } from './theo.js';
 
 const ask = 'Ana: hello\nBen: Theo, ';
 const providers = [
@@ -92,5 +92,50 @@ test('when one provider is down the next one answers, in the same run', async ()
     await theo.stop();
     await down.stop();
     await up.stop();
+  }
+});
+
+test('what a run cost is told where the price is known, and a budget ends it', async () => {
+  const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  await mock.start();
+  const env = { THEO_MODEL: 'openai:gpt-5-mini', THEO_MODEL_FALLBACK: '', THEO_MODEL_PRICES: 'openai:gpt-5-mini=100000/100000', THEO_RUN_MAX_COST_CENTS: '1', ...providers[0].env(mock.url) };
+  const theo = await start({ env });
+  try {
+    mock.on({ userMessage: /capital/ }, { content: 'Paris.' });
+    const { json } = await theo.chat(`${ask}what is the capital of France?`);
+    const { input_tokens: input, output_tokens: output, cost_usd: cost } = json.usage;
+    assert.ok(input > 0);
+    assert.ok(Math.abs(cost - (input + output) / 10) < 1e-6, `${cost} for ${input} + ${output} tokens`);
+    mock.reset();
+    mock.on({ userMessage: /book/ }, { toolCalls: [{ name: 'recall', arguments: '{"query":"price"}' }] });
+    const spent = await theo.chat(`${ask}book it`);
+    assert.notEqual(spent.status, 200);
+    assert.match(spent.json.detail, /run\.max-cost-cents/);
+  } finally {
+    await theo.stop();
+    await mock.stop();
+  }
+});
+
+test('theo models lists and checks', async () => {
+  const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  await mock.start();
+  try {
+    const env = { THEO_MODEL: 'anthropic:claude-sonnet-5', ...providers[1].env(mock.url) };
+    const list = JSON.parse((await run(['models', '--json'], { env })).stdout).models;
+    assert.deepEqual(list.map((m) => m.model), ['anthropic:claude-sonnet-5', 'builtin']);
+    mock.on({ userMessage: /ready/ }, { content: 'ready' });
+    mock.on({ userMessage: /Madrid/ }, { toolCalls: [{ name: 'now_in', arguments: '{"city":"Madrid"}' }] });
+    const good = await run(['models', 'check', '--json'], { env });
+    assert.equal(good.code, 0, good.stdout + good.stderr);
+    assert.deepEqual(JSON.parse(good.stdout).checks.map((c) => [c.check, c.ok]), [['plain', true], ['tools', true], ['stream', true]]);
+    mock.reset();
+    mock.on({ userMessage: /./ }, { content: 'ready' }); // a model that knows no tools
+    const bad = await run(['models', 'check'], { env });
+    assert.equal(bad.code, 1);
+    assert.match(bad.stdout, /tools.*did not call/);
+    assert.equal((await run(['models', 'check', 'openai:other'], { env })).code, 2);
+  } finally {
+    await mock.stop();
   }
 });
