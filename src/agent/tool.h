@@ -18,6 +18,13 @@ enum tool_effect {
     TOOL_WRITE, /* changes something outside the run: goes through the effects ledger */
 };
 
+/* Must a person agree before a call changes something, or at least see it afterwards? */
+enum tool_approval {
+    TOOL_APPROVAL_NONE,
+    TOOL_APPROVAL_AUDIT,    /* runs; the event log says so with its arguments */
+    TOOL_APPROVAL_REQUIRED, /* the run pauses until a person has agreed */
+};
+
 struct tool_call {
     const struct tool *tool; /* the one that is called: its ctx */
     struct arena *arena;     /* the run's */
@@ -61,6 +68,12 @@ struct tool {
     bool (*reads_only)(const struct json *args);
     /* Every result of it is untrusted, also one reused from the ledger. */
     bool untrusted;
+    enum tool_approval approval;
+    bool stop_after;   /* its summary is the run's answer; no model is asked again */
+    int64_t calls_max; /* calls per run; 0: no limit of its own */
+    /* TOOL_PURE and TOOL_READ: how long a result serves the same arguments again, in this process
+     * and workspace; 0: not at all. Only for what is the same for every chat. */
+    int64_t cache_ms;
     const void *ctx; /* the tool's own; NULL for those of src/catalog.def */
 };
 
