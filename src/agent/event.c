@@ -20,9 +20,9 @@ static void append(struct event_log *log, const struct run_event *event)
     char at[RFC3339_LEN + 1];
     struct json_writer w;
 
-    buf_add_char(&log->pending, log->pending_first ? ',' : '[');
-    if (!log->pending_first)
-        log->pending_first = event->seq;
+    bool first = !log->pending_first;
+
+    buf_add_char(&log->pending, first ? '[' : ',');
     rfc3339_format(event->at_ms, at);
     json_init(&w, &log->pending);
     json_object_begin(&w);
@@ -31,6 +31,11 @@ static void append(struct event_log *log, const struct run_event *event)
     json_cstr_member(&w, "at", at);
     json_raw_member(&w, "data", event->data);
     json_object_end(&w);
+    if (first) {
+        log->pending_first = event->seq;
+        log->first = *event;
+        log->first_end = log->pending.len;
+    }
 }
 
 static void hold(struct event_log *log, const struct run_event *event)
@@ -93,6 +98,34 @@ void event_log_restart(struct event_log *log)
         log->last_seq = log->pending_first - 1;
     log->held_count = 0;
     event_log_stored(log);
+}
+
+struct event_mark event_log_mark(const struct event_log *log)
+{
+    return (struct event_mark){log->pending.len, log->held_count, log->last_seq};
+}
+
+void event_log_back(struct event_log *log, struct event_mark mark)
+{
+    log->pending.len = mark.len;
+    log->held_count = mark.held_count;
+    log->last_seq = mark.last_seq;
+    if (mark.len == 0)
+        event_log_stored(log);
+}
+
+void event_log_amend(struct event_log *log, struct str data)
+{
+    struct run_event first = log->first;
+    struct str rest;
+
+    if (!log->pending_first)
+        return;
+    rest = str_dup(log->arena, str_slice(buf_str(&log->pending), log->first_end, log->pending.len));
+    first.data = data;
+    event_log_stored(log);
+    append(log, &first);
+    buf_add_str(&log->pending, rest);
 }
 
 bool event_log_row(struct event_log *log, struct str workspace_id, struct str run_id,

@@ -36,8 +36,10 @@ struct event_log {
     run_sink *sink;
     void *sink_ctx;
     int64_t last_seq;
-    struct buf pending;    /* JSON array without its end: events that are not stored yet */
-    int64_t pending_first; /* seq of the first of them; 0: none */
+    struct buf pending;     /* JSON array without its end: events that are not stored yet */
+    int64_t pending_first;  /* seq of the first of them; 0: none */
+    struct run_event first; /* that event, and where its text ends in pending */
+    size_t first_end;
     struct run_event *held;
     size_t held_count, held_capacity;
     bool holding;
@@ -58,6 +60,15 @@ void event_log_hold(struct event_log *log);
 MUST_CHECK int event_log_release(struct event_log *log);
 /* Forget events recorded since event_log_hold() that were never stored. */
 void event_log_restart(struct event_log *log);
+/* Forget those recorded since the mark, none of which was stored or shown. */
+struct event_mark {
+    size_t len, held_count;
+    int64_t last_seq;
+};
+struct event_mark event_log_mark(const struct event_log *log);
+void event_log_back(struct event_log *log, struct event_mark mark);
+/* Give the first event that is not stored other data; nobody was shown it. Marks are void. */
+void event_log_amend(struct event_log *log, struct str data);
 
 /* The row that stores what is pending; false when nothing is. It borrows the log's memory until
  * the next event. event_log_stored() after its commit. */

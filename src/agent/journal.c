@@ -1,14 +1,15 @@
 /* The two commits of a run: its input before anything else, its end before it is answered.
  *
- * The input of a new chat may wait, so that a short run is one commit: nobody knows the chat or the
- * run before the answer names them, and nothing was done or acknowledged that a crash could belie.
- * It is stored before the first tool call, with the end of the run, or after KEEP_AFTER_MS while
- * the model still works: a run that takes long leaves its trace whatever happens. A request with an
- * idempotency key, or whose events somebody watches, does not wait.
+ * The input of a run that will speak waits, so that a short run is one commit: nobody knows the run
+ * before the answer names it, and nothing was done or acknowledged that a crash could belie. It is
+ * stored before the first tool call, with the end of the run, or after KEEP_AFTER_MS while the
+ * model still works: a run that takes long leaves its trace. When somebody watches its events, the
+ * input does not wait.
  *
  * Runs on one session may happen at once, in several processes. The session's version orders them:
- * a commit that comes second finds a conflict, reads the session again and joins on behind. A
- * commit whose outcome is unknown is looked up by the run's row.
+ * a commit that comes second finds a conflict, reads the session again and joins on behind. What
+ * the model said stays: it is not asked again. A commit whose outcome is unknown is looked up by
+ * the run's row.
  */
 #include "agent/private.h"
 #include "runtime/loop.h"
@@ -36,7 +37,19 @@ static int given_up(void)
     return rc;
 }
 
-static struct str request_text(const struct run *run, int64_t from, int64_t to)
+/* The numbers of the request's messages in the chat. */
+static void write_numbers(struct json_writer *w, const struct run *run)
+{
+    int64_t before = run->session.row.message_count;
+
+    json_name(w, "messages");
+    json_object_begin(w);
+    json_i64_member(w, "from", before + 1);
+    json_i64_member(w, "to", before + (int64_t)(run->request->chat.count - run->known));
+    json_object_end(w);
+}
+
+static struct str request_text(const struct run *run)
 {
     const struct run_request *request = run->request;
     struct buf out = BUF_IN(run->arena);
@@ -55,16 +68,12 @@ static struct str request_text(const struct run *run, int64_t from, int64_t to)
         json_raw_member(&w, "metadata", request->metadata);
     if (!str_empty(request->idempotency_key))
         json_str_member(&w, "idempotency_key", request->idempotency_key);
-    json_name(&w, "messages");
-    json_object_begin(&w);
-    json_i64_member(&w, "from", from);
-    json_i64_member(&w, "to", to);
-    json_object_end(&w);
+    write_numbers(&w, run);
     json_object_end(&w);
     return buf_str(&out);
 }
 
-static struct str started_data(const struct run *run, int64_t from, int64_t to)
+static struct str started_data(const struct run *run)
 {
     struct buf out = BUF_IN(run->arena);
     struct json_writer w;
@@ -76,11 +85,7 @@ static struct str started_data(const struct run *run, int64_t from, int64_t to)
     json_str_member(&w, "agent", run->row.agent);
     json_str_member(&w, "model", run->row.model);
     json_str_member(&w, "key_id", run->row.key_id);
-    json_name(&w, "messages");
-    json_object_begin(&w);
-    json_i64_member(&w, "from", from);
-    json_i64_member(&w, "to", to);
-    json_object_end(&w);
+    write_numbers(&w, run);
     json_object_end(&w);
     return buf_str(&out);
 }
@@ -110,7 +115,7 @@ static void finish_row(struct run *run, const char *state)
 }
 
 /* The first events; of a silent run also the last, and its result. */
-static int first_events(struct run *run, int64_t from, int64_t to)
+static int first_events(struct run *run)
 {
     int rc;
 
@@ -118,7 +123,7 @@ static int first_events(struct run *run, int64_t from, int64_t to)
     run->row.state = run->row.open = STR("running");
     run->row.result = run->row.events = run->result.reason = STR("");
     run->row.finished_at = 0;
-    rc = run_event(run, "run.started", started_data(run, from, to));
+    rc = run_event(run, "run.started", started_data(run));
     if (rc == 0)
         rc = run_event(run, "speak.decided", decided_data(run));
     if (rc < 0 || run->verdict.speak)
@@ -140,28 +145,41 @@ static void take_events(struct run *run)
         run->row.events = last.events;
 }
 
-/* Join the request on to the session as it is now, and put everything into the batch. The first
- * events of a run that will speak are stored with the next ones, before an effect or at its end:
- * the run's own row says until then that it began, and each row less is felt in every turn. */
-static int build_begin(struct run *run, struct store_batch *batch)
+/* Where the request joins on to the session as it was read. */
+static void join(struct run *run, struct transcript *ret_chat)
 {
-    const struct transcript *next = &run->request->chat;
-    struct session *session = &run->session;
-    size_t known = session_merge(session, next, run->arena, &run->chat);
-    int64_t from = session->row.message_count + 1;
+    run->known = session_merge(&run->session, &run->request->chat, run->arena, ret_chat);
+    run->row.session_id = run->result.session_id = run->session.row.id;
+    run->row.request = request_text(run);
+}
+
+/* The first events of a run that will speak are stored with the next ones, before an effect or at
+ * its end: the run's own row says until then that it began, and each row less is felt in every
+ * turn. */
+static int begin(struct run *run)
+{
     int rc;
 
+    join(run, &run->chat);
     run->verdict =
         speak_decide(&run->chat, run->row.agent, run->request->must_reply, run->now_ms, run->zone);
-    session_append(session, batch, run->row.id, "in", next->messages + known, next->count - known,
-        run->now_ms);
-    run->row.session_id = run->result.session_id = session->row.id;
-    run->row.request = request_text(run, from, session->row.message_count);
-    store_insert(batch, STORE_RUNS, &run->row);
-    rc = first_events(run, from, session->row.message_count);
+    rc = first_events(run);
     if (rc == 0 && !run->verdict.speak)
         take_events(run);
     return rc;
+}
+
+/* The run and its input, with the reply if there is one already; *ret_session is what the session
+ * will be then. */
+static void put_input(struct run *run, struct store_batch *batch, const struct chat_message *reply,
+    struct session *ret_session)
+{
+    const struct transcript *next = &run->request->chat;
+
+    *ret_session = run->session;
+    session_append(ret_session, batch, run->row.id, next->messages + run->known,
+        next->count - run->known, reply, run->now_ms);
+    store_insert(batch, STORE_RUNS, &run->row);
 }
 
 /* After a commit of unknown outcome: 0 when the run's row is there in that state. */
@@ -210,16 +228,15 @@ static int read_again(struct run *run, bool by_key)
     return session_read(store, workspace, run->session.row.id, next, run->arena, &run->session);
 }
 
-static void committed(struct run *run, const struct chat_session_row *before)
+/* after: what the commit made of the session. */
+static void committed(struct run *run, const struct session *after)
 {
     struct session *session = &run->session;
+    bool updated = !session->fresh && after->row.message_count != session->row.message_count;
+    int64_t version = session->fresh ? 1 : session->row.version + updated;
 
-    if (!run->verdict.speak)
-        event_log_stored(&run->log);
-    if (session->fresh)
-        session->row.version = 1;
-    else if (session->row.message_count != before->message_count)
-        session->row.version++;
+    *session = *after;
+    session->row.version = version;
     session->fresh = false;
 }
 
@@ -248,35 +265,87 @@ static int open_session(struct run *run)
     return 0;
 }
 
-/* Store the input that waited, whole. Its keys are new ones: what collides with it is an earlier
- * try. The caller's arena, as the run goes on with its own meanwhile. */
-static int keep_input(struct run *run, struct arena *arena)
+/* Read the session as others left it and join on to it anew. */
+static int join_again(struct run *run)
 {
-    struct chat_session_row before = run->session.row;
-    struct store_batch batch = run->input;
-    int rc = STORE_CONFLICT, unknown = 0;
+    bool by_key = is_once(&run->session);
+    struct transcript chat;
+    int rc = 0;
 
-    batch.arena = arena;
-    for (int i = 0; i < TRIES && rc == STORE_CONFLICT; i++)
-        rc = settle(run, store_commit(run->house->store, &batch), arena, &unknown);
-    if (rc == 0) {
-        committed(run, &before);
-        run->unsaved = false;
-    }
-    return rc > 0 ? given_up() : rc;
+    if (!run->session.fresh || by_key)
+        rc = read_again(run, by_key);
+    if (rc < 0)
+        return rc;
+    join(run, &chat);
+    event_log_amend(&run->log, started_data(run));
+    return 0;
 }
 
-/* A failure here is no end: the next commit tries again, and its failure is told. */
+/* What a commit met with while the input waited: an earlier one of which it was not known whether
+ * it had been written, or a session that moved on. */
+static int meet(struct run *run)
+{
+    int rc = look_up(run, STR("running"), run->arena);
+
+    if (rc == STORE_MISSING)
+        return join_again(run);
+    if (rc < 0)
+        return rc;
+    run->unsaved = false;
+    return read_again(run, false);
+}
+
+/* One commit of the input that waited. The caller's arena, as the run may go on with its own. */
+static int keep_once(struct run *run, struct arena *arena, int *unknown)
+{
+    struct store_batch batch;
+    struct session after;
+    int rc;
+
+    store_batch_init(&batch, arena);
+    put_input(run, &batch, NULL, &after);
+    rc = settle(run, store_commit(run->house->store, &batch), arena, unknown);
+    if (rc == 0) {
+        committed(run, &after);
+        run->unsaved = false;
+    }
+    return rc;
+}
+
+static int keep_input(struct run *run)
+{
+    int rc = 0, unknown = 0;
+
+    for (int i = 0; i < TRIES && run->unsaved; i++) {
+        rc = keep_once(run, run->arena, &unknown);
+        if (rc == STORE_MISSING)
+            return deleted();
+        if (rc > 0)
+            rc = back_off(run, i);
+        if (rc == 0 && run->unsaved)
+            rc = meet(run);
+        if (rc < 0)
+            return rc;
+    }
+    return run->unsaved ? given_up() : 0;
+}
+
+/* A failure here is no end: the next commit tries again, and its failure is told. Nor is a session
+ * that moved on: what is to be made of that is made on the run's own fiber. */
 static void keep(void *arg)
 {
     struct run *run = arg;
     struct arena arena;
+    int rc, unknown = 0;
 
     memcpy(fiber_log_context()->run_id, run->row.id.ptr, ULID_LEN);
     if (fiber_sleep(KEEP_AFTER_MS) != 0)
         return;
     arena_init(&arena);
-    if (keep_input(run, &arena) < 0)
+    do
+        rc = keep_once(run, &arena, &unknown);
+    while (rc == STORE_CONFLICT && unknown > 0 && unknown < UNKNOWN_MAX);
+    if (rc < 0)
         log_warn("run.input_not_kept", LOG_ERR);
     arena_deinit(&arena);
 }
@@ -301,60 +370,50 @@ static void stop_keeper(struct run *run)
 int journal_saved(struct run *run)
 {
     stop_keeper(run);
-    return run->unsaved ? keep_input(run, run->arena) : 0;
+    return keep_input(run);
 }
 
-static bool may_wait(const struct run *run)
+static void wait_with_input(struct run *run)
 {
-    return run->session.fresh && !is_once(&run->session) && !run->request->sink;
-}
-
-/* 0 when the input waits or, because there will be no answer, is stored with the end. */
-static int begin_waiting(struct run *run)
-{
-    int rc;
-
-    store_batch_init(&run->input, run->arena);
-    rc = build_begin(run, &run->input);
-    if (rc < 0)
-        return rc;
-    if (!run->verdict.speak)
-        return keep_input(run, run->arena);
     run->unsaved = true;
     run->keeper = fiber_spawn_joinable(fiber_loop(), "run.keeper", keep, run);
-    return 0;
+}
+
+/* After a commit that did not come through: the session as it is now. */
+static int open_again(struct run *run)
+{
+    bool by_key = is_once(&run->session);
+    int rc = 0;
+
+    if (!run->session.fresh || by_key)
+        rc = read_again(run, by_key);
+    if (rc == STORE_MISSING) /* a new session, and nobody made one under its key either */
+        rc = open_session(run);
+    return rc;
 }
 
 int journal_begin(struct run *run)
 {
     int rc = open_session(run), unknown = 0;
 
-    if (rc == 0 && may_wait(run))
-        return begin_waiting(run);
     for (int i = 0; i < TRIES && rc == 0; i++) {
-        struct store_batch batch;
-        struct chat_session_row before = run->session.row;
-        bool fresh = run->session.fresh;
-
-        store_batch_init(&batch, run->arena);
-        rc = build_begin(run, &batch);
-        if (rc == 0)
-            rc = store_commit(run->house->store, &batch);
-        rc = settle(run, rc, run->arena, &unknown);
-        if (rc == 0) {
-            committed(run, &before);
-            return 0;
-        }
-        run->session.row = before;
-        if (rc == STORE_MISSING)
-            return deleted();
+        rc = begin(run);
         if (rc < 0)
             return rc;
+        if (run->verdict.speak && !run->request->sink) {
+            wait_with_input(run);
+            return 0;
+        }
+        rc = keep_once(run, run->arena, &unknown);
+        if (rc == 0 && !run->verdict.speak)
+            event_log_stored(&run->log);
+        if (rc == STORE_MISSING)
+            return deleted();
+        if (rc <= 0)
+            return rc;
         rc = back_off(run, i);
-        if (rc == 0 && (!fresh || is_once(&run->session)))
-            rc = read_again(run, fresh);
-        if (rc == STORE_MISSING) /* a new session, and nobody made one under its key either */
-            rc = open_session(run);
+        if (rc == 0)
+            rc = open_again(run);
     }
     return rc < 0 ? rc : given_up();
 }
@@ -386,65 +445,71 @@ static void last_event(struct run *run, const char *state, int code, const struc
         log_debug("run.event_lost", LOG_CSTR("type", type));
 }
 
-static void build_end(struct run *run, struct store_batch *batch)
+/* *ret_session: what the session will be then. */
+static void build_end(struct run *run, struct store_batch *batch, struct session *ret_session)
 {
-    struct chat_message reply = {
-        .party = run->row.agent, .text = run->result.reply, .at_ms = run->row.finished_at};
+    struct chat_message *reply = arena_new(batch->arena, struct chat_message);
 
+    *reply = (struct chat_message){
+        .party = run->row.agent, .text = run->result.reply, .at_ms = run->row.finished_at};
     take_events(run);
-    if (run->unsaved) { /* its rows are those of the run as it is now */
-        store_batch_append(batch, &run->input);
-        if (run->result.spoke)
-            session_add_messages(&run->session, batch, run->row.id, "out", &reply, 1, reply.at_ms);
-    } else {
-        if (run->result.spoke)
-            session_append(&run->session, batch, run->row.id, "out", &reply, 1, reply.at_ms);
-        run->row.version = 0; /* nobody else writes a running run */
-        store_update(batch, STORE_RUNS, &run->row);
+    *ret_session = run->session;
+    if (run->unsaved) {
+        put_input(run, batch, run->result.spoke ? reply : NULL, ret_session);
+        return;
     }
+    if (run->result.spoke)
+        session_append(ret_session, batch, run->row.id, NULL, 0, reply, reply->at_ms);
+    run->row.version = 0; /* nobody else writes a running run */
+    store_update(batch, STORE_RUNS, &run->row);
 }
 
-/* What a commit of the end met with: the session moved on, or an input of which it was not known
- * whether it had been written. */
+/* What a commit of the end met with: the session moved on. */
 static int refresh(struct run *run)
 {
     int rc;
 
-    if (run->unsaved) {
-        rc = look_up(run, STR("running"), run->arena);
-        if (rc == 0)
-            committed(run, &run->session.row);
-        run->unsaved = rc != 0;
-        return rc < 0 ? rc : 0;
-    }
+    if (run->unsaved)
+        return meet(run);
     rc = store_get(run->house->store, STORE_CHAT_SESSIONS, run->row.workspace_id,
         run->row.session_id, run->arena, &run->session.row);
-
     return rc == STORE_MISSING ? deleted() : rc;
 }
 
-static int commit_end(struct run *run)
+static int commit_end(struct run *run, int *unknown)
+{
+    struct store_batch batch;
+    struct session after;
+    int rc;
+
+    store_batch_init(&batch, run->arena);
+    build_end(run, &batch, &after);
+    rc = settle(run, store_commit(run->house->store, &batch), run->arena, unknown);
+    if (rc == 0) {
+        committed(run, &after);
+        run->unsaved = false;
+    }
+    return rc;
+}
+
+/* The result and the last event name the session, which may turn out to be another: they are made
+ * for each try. */
+static int store_end(struct run *run, const char *state, int code, const struct err *cause)
 {
     int unknown = 0;
 
     for (int i = 0; i < TRIES; i++) {
-        struct chat_session_row before = run->session.row;
-        struct store_batch batch;
+        struct event_mark mark = event_log_mark(&run->log);
         int rc;
 
-        store_batch_init(&batch, run->arena);
-        build_end(run, &batch);
-        rc = store_commit(run->house->store, &batch);
-        run->session.row = before;
-        rc = settle(run, rc, run->arena, &unknown);
+        run->row.result = code < 0 ? STR("") : result_text(run);
+        last_event(run, state, code, cause);
+        rc = commit_end(run, &unknown);
         if (rc == STORE_MISSING)
             return deleted();
-        if (rc == 0 && run->unsaved) {
-            committed(run, &before);
-            run->unsaved = false;
-        }
         if (rc <= 0)
             return rc;
+        event_log_back(&run->log, mark);
         rc = back_off(run, i);
         if (rc == 0)
             rc = refresh(run);
@@ -463,10 +528,8 @@ int journal_end(struct run *run, const char *state, int code, const struct err *
     run->result.latency_ms = env_mono_ms(run->house->env) - run->begun_ms;
     run->row.error =
         code < 0 ? str_printf(run->arena, "%s: %s", err_name(code), cause->message) : STR("");
-    run->row.result = code < 0 ? STR("") : result_text(run);
-    last_event(run, state, code, cause);
     fiber_shield();
-    rc = commit_end(run);
+    rc = store_end(run, state, code, cause);
     fiber_unshield();
     if (rc == 0)
         event_log_stored(&run->log);

@@ -27,9 +27,9 @@ struct run {
     struct speak_verdict verdict;
     struct event_log log;
 
-    bool unsaved;             /* the input waits for the first commit that must be */
-    struct store_batch input; /* what is to be stored of it then */
-    struct fiber *keeper;     /* stores it when the run takes long; NULL: none */
+    size_t known;         /* so many of the request's messages are stored already */
+    bool unsaved;         /* the input waits for the first commit that must be */
+    struct fiber *keeper; /* stores it when the run takes long; NULL: none */
 
     struct model *models[RUN_MODELS_MAX]; /* to try, in order */
     size_t model_count, model_current;
@@ -60,8 +60,8 @@ static inline bool run_may_be_silent(const struct run *run)
 
 /* journal.c */
 /* Store the input, and for a silent run its end too, in one commit. Fills session, chat and
- * verdict. The input of a new chat whose ids nobody can know yet may wait; see journal.c. 0,
- * ERR_NOT_FOUND, store errors: then nothing is stored. Yields. */
+ * verdict. The input of a run that will speak may wait; see journal.c. 0, ERR_NOT_FOUND, store
+ * errors: then nothing is stored. Yields. */
 MUST_CHECK int journal_begin(struct run *run);
 /* Wait until the input is stored, if it waits. Before tools: what they do and read may depend on
  * it. 0 or store errors. Yields. */

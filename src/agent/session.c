@@ -9,6 +9,8 @@
 #define TOKENS_ENOUGH 4000
 #define MESSAGES_ENOUGH 64
 #define MESSAGES_MOST (2 * TRANSCRIPT_MESSAGES_MAX + 8)
+/* When a chat was used last is known within this. */
+#define USED_WITHIN_MS MINUTE_MS
 /* So many messages in a row must agree before a part of a request is taken for the history. */
 #define AGREE 8
 
@@ -283,39 +285,44 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     return known;
 }
 
-void session_add_messages(struct session *session, struct store_batch *batch, struct str run_id,
-    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms)
+static struct message_row message_of(const struct session *session, struct str run_id,
+    const struct chat_message *message, const char *direction, int64_t now_ms)
 {
-    struct message_row *rows = arena_array(batch->arena, struct message_row, count);
-    struct chat_session_row *row = &session->row;
-
-    for (size_t i = 0; i < count; i++) {
-        rows[i] = (struct message_row){
-            .workspace_id = row->workspace_id,
-            .session_id = row->id,
-            .seq = row->message_count + 1 + (int64_t)i,
-            .run_id = run_id,
-            .direction = str_from(direction),
-            .author = messages[i].party,
-            .body = messages[i].text,
-            .channel_ids = STR(""),
-            .at = messages[i].at_ms,
-            .created_at = now_ms,
-        };
-    }
-    row->message_count += (int64_t)count;
-    /* An answer does not move the chat in the list by last use: that would write the list twice. */
-    if (str_is(str_from(direction), "in"))
-        row->updated_at = MAX(row->updated_at, now_ms);
-    messages_insert(batch, rows, count);
+    return (struct message_row){
+        .workspace_id = session->row.workspace_id,
+        .session_id = session->row.id,
+        .seq = session->row.message_count + 1,
+        .run_id = run_id,
+        .direction = str_from(direction),
+        .author = message->party,
+        .body = message->text,
+        .channel_ids = STR(""),
+        .at = message->at_ms,
+        .created_at = now_ms,
+    };
 }
 
 void session_append(struct session *session, struct store_batch *batch, struct str run_id,
-    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms)
+    const struct chat_message *in, size_t count, const struct chat_message *reply, int64_t now_ms)
 {
+    struct message_row *rows = arena_array(batch->arena, struct message_row, count + 1);
+    struct chat_session_row *row = &session->row;
+    size_t sum = 0;
+
     if (session->fresh)
-        store_insert(batch, STORE_CHAT_SESSIONS, &session->row);
-    else if (count > 0)
-        store_update(batch, STORE_CHAT_SESSIONS, &session->row);
-    session_add_messages(session, batch, run_id, direction, messages, count, now_ms);
+        store_insert(batch, STORE_CHAT_SESSIONS, row);
+    else if (count > 0 || reply)
+        store_update(batch, STORE_CHAT_SESSIONS, row);
+    for (size_t i = 0; i < count; i++) {
+        rows[sum++] = message_of(session, run_id, &in[i], "in", now_ms);
+        row->message_count++;
+    }
+    if (reply) {
+        rows[sum++] = message_of(session, run_id, reply, "out", now_ms);
+        row->message_count++;
+    }
+    /* Each move in the list by last use writes the list twice. */
+    if (count > 0 && now_ms - row->updated_at >= USED_WITHIN_MS)
+        row->updated_at = now_ms;
+    messages_insert(batch, rows, sum);
 }

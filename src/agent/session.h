@@ -40,13 +40,10 @@ MUST_CHECK int session_read_by_key(struct store *store, struct str workspace_id,
 size_t session_merge(const struct session *session, const struct transcript *next,
     struct arena *arena, struct transcript *ret_chat);
 
-/* Append messages (rows of count chat messages, all with the same direction and run) to the batch,
- * and raise the count of the session's row, which is put into the batch by somebody else. */
-void session_add_messages(struct session *session, struct store_batch *batch, struct str run_id,
-    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms);
-
-/* The same, and the session's row with it. */
+/* Append what came in, and the reply to it (NULL: none), to the batch, with the session's row,
+ * whose count goes up: that row is borrowed until the commit. A known session to which nothing is
+ * added is left alone. */
 void session_append(struct session *session, struct store_batch *batch, struct str run_id,
-    const char *direction, const struct chat_message *messages, size_t count, int64_t now_ms);
+    const struct chat_message *in, size_t count, const struct chat_message *reply, int64_t now_ms);
 
 #endif

@@ -19,6 +19,27 @@ static void add_str(struct buf *out, struct str text)
     buf_add_str(out, text);
 }
 
+/* A time needs far fewer than 62 bits, so the two highest ones are the same; where they are not,
+ * the message goes the other way than the row's first. */
+#define OTHER_WAY ((uint64_t)1 << 62)
+
+static uint64_t way_and_time(const struct message_row *message, const struct message_row *first)
+{
+    bool same = str_eq(message->direction, first->direction);
+
+    return (uint64_t)message->at ^ (same ? 0 : OTHER_WAY);
+}
+
+static void take_way_and_time(uint64_t value, struct str first, struct message_row *message)
+{
+    bool same = (value >> 63) == (value >> 62 & 1);
+
+    message->at = (int64_t)(same ? value : value ^ OTHER_WAY);
+    message->direction = first;
+    if (!same)
+        message->direction = str_is(first, "in") ? STR("out") : STR("in");
+}
+
 struct message_row messages_pack(
     const struct message_row *messages, size_t count, struct arena *arena)
 {
@@ -31,7 +52,7 @@ struct message_row messages_pack(
     if (size > 0)
         buf_reserve(&more, size);
     for (size_t i = 1; i < count; i++) {
-        add_number(&more, (uint64_t)messages[i].at, 8);
+        add_number(&more, way_and_time(&messages[i], &row), 8);
         add_str(&more, messages[i].author);
         add_str(&more, messages[i].body);
         add_str(&more, messages[i].channel_ids);
@@ -89,14 +110,14 @@ static bool take_str(struct str *rest, struct str *ret_text)
     return true;
 }
 
-static bool take_message(struct str *rest, struct message_row *message)
+static bool take_message(struct str *rest, struct str first, struct message_row *message)
 {
-    uint64_t at;
+    uint64_t value;
 
-    if (!take_number(rest, 8, &at) || !take_str(rest, &message->author) ||
+    if (!take_number(rest, 8, &value) || !take_str(rest, &message->author) ||
         !take_str(rest, &message->body) || !take_str(rest, &message->channel_ids))
         return false;
-    message->at = (int64_t)at;
+    take_way_and_time(value, first, message);
     return true;
 }
 
@@ -126,7 +147,7 @@ static int unpack(const struct message_row *row, struct arena *arena, struct lis
     *add(list, arena) = message;
     while (rest.len > 0) {
         message.seq++;
-        if (!take_message(&rest, &message))
+        if (!take_message(&rest, row->direction, &message))
             return err_set(ERR_CORRUPT,
                 "The messages from number %lld of chat %.*s are damaged: restore the store from a "
                 "backup.",

@@ -1,5 +1,6 @@
-/* The messages of a chat. Those that came together, with one request, lie in one row: a chat of
- * seven messages is one row and not seven, and each row costs its share of every commit. The row
+/* The messages of a chat. Those that are stored together, of one request and often its answer, lie
+ * in one row: a turn of seven messages is one row and not seven, and each row costs its share of
+ * every commit. The row
  * has the number of its first message, and the others follow in its column `more`; so a row of one
  * message is that message.
  *
@@ -11,7 +12,7 @@
 #include "store/store.h"
 
 /* Put count messages into the batch as rows. They are consecutive (seq) and agree in all but
- * author, body, channel_ids and at; they are borrowed until the commit. */
+ * author, body, channel_ids, direction (in, out) and at; they are borrowed until the commit. */
 void messages_insert(struct store_batch *batch, const struct message_row *messages, size_t count);
 
 /* As store_list() of STORE_MESSAGES by STORE_CHILDREN, with a message in each of the page's rows;

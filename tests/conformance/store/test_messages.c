@@ -94,6 +94,30 @@ TEST(messages_are_read_one_by_one_in_pages_of_any_size)
     suite_close(&s);
 }
 
+TEST(messages_of_one_row_go_both_ways)
+{
+    static const char *const ways[][3] = {{"in", "in", "out"}, {"out", "in", "out"}};
+    static const int64_t times[] = {0, -1000000, 253402300799999};
+    struct message_row messages[3], packed, *read;
+    size_t count;
+
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < 3; i++) {
+            messages[i] = a_message("w1", "s1", i + 1, "text");
+            messages[i].direction = S(ways[k][i]);
+            messages[i].at = times[(i + k) % 3];
+        }
+        packed = messages_pack(messages, 3, t->arena);
+        REQUIRE_OK(messages_unpack(&packed, t->arena, &read, &count));
+        REQUIRE(count == 3);
+        for (int i = 0; i < 3; i++) {
+            EXPECT_STR(read[i].direction, ways[k][i]);
+            EXPECT_EQ(read[i].at, messages[i].at);
+            EXPECT_EQ(read[i].seq, i + 1);
+        }
+    }
+}
+
 TEST(messages_cursor_belongs_to_its_list)
 {
     struct store_query query = a_query(STORE_MESSAGES, "w1", STORE_CHILDREN, "s1");

@@ -40,6 +40,34 @@ TEST(event_log_row_holds_what_is_pending)
     EXPECT_EQ(row.seq, 4);
 }
 
+TEST(event_log_amends_its_first_event_and_takes_the_last_back)
+{
+    struct agent_action_row row;
+    const struct json *root;
+    struct event_mark mark;
+    struct event_log log;
+
+    event_log_init(&log, &t->fake->env, t->arena, NULL, NULL);
+    event_log_amend(&log, STR("{\"a\":0}")); /* there is none */
+    EXPECT(!event_log_row(&log, STR("w"), STR("r"), &row));
+    REQUIRE_OK(event_record(&log, "run.started", STR("{\"a\":1}")));
+    REQUIRE_OK(event_record(&log, "speak.decided", STR("{\"b\":1}")));
+    mark = event_log_mark(&log);
+    REQUIRE_OK(event_record(&log, "run.completed", STR("{\"c\":1}")));
+    event_log_back(&log, mark);
+    event_log_amend(&log, STR("{\"a\":\"another one\"}"));
+    REQUIRE_OK(event_record(&log, "run.completed", STR("{\"c\":2}")));
+    REQUIRE(event_log_row(&log, STR("w"), STR("r"), &row));
+    REQUIRE_OK(json_parse(t->arena, row.events, &root));
+    EXPECT_EQ(json_len(root), 3);
+    EXPECT_EQ(row.seq, 1);
+    EXPECT_STR(json_get_str(json_get(json_first(root), "data"), "a"), "another one");
+    EXPECT_STR(json_get_str(json_first(root), "type"), "run.started");
+    EXPECT(str_find(row.events, STR("\"seq\":3,\"type\":\"run.completed\""), 0) > 0);
+    EXPECT(str_find(row.events, STR("{\"b\":1}"), 0) > 0);
+    EXPECT(str_find(row.events, STR("{\"c\":1}"), 0) < 0);
+}
+
 TEST(event_log_holds_back_until_stored)
 {
     struct event_log log;

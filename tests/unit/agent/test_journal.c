@@ -228,10 +228,116 @@ TEST(journal_of_a_short_run_on_a_new_chat_is_one_commit)
         fixture_messages(&f, result.session_id), "Ana: hello\nBen: Theo, one?\nTheo: Yes.\n");
     EXPECT_EQ(fixture_runs(&f, result.session_id, "completed"), 1);
     EXPECT_EQ(json_len(fixture_events(&f, result.run_id)), 5);
-    request.session_id = result.session_id; /* a chat that others may know: the input comes first */
+    fixture_close(&f);
+}
+
+static size_t stored_rows(struct fixture *f, struct str session_id)
+{
+    struct store_query query = {.entity = STORE_MESSAGES,
+        .workspace_id = STR("main"),
+        .index = STORE_CHILDREN,
+        .value = session_id,
+        .limit = 100,
+        .cursor = STR("")};
+    struct store_page page;
+
+    return store_list(f->store, &query, f->t->arena, &page) < 0 ? 99 : page.count;
+}
+
+TEST(journal_of_a_short_run_on_a_known_chat_is_one_commit)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    int64_t before;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = unwatched(&f, "Ana: Theo, one?");
+    request.idempotency_key = STR("key 1");
+    REQUIRE_OK(store_workspace(f.store, STR("main")));
     before = batches(&f);
     REQUIRE_OK(fixture_run(&f, &request, &result));
-    EXPECT_EQ(batches(&f), before + 2);
+    EXPECT_EQ(batches(&f), before + 1);
+    request = unwatched(&f, "Ana: Theo, two?\nBen: And three?");
+    request.session_id = result.session_id;
+    request.idempotency_key = STR("key 2");
+    request.must_reply = true;
+    before = batches(&f);
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    EXPECT_EQ(batches(&f), before + 1);
+    EXPECT_EQ(stored_rows(&f, result.session_id), 2); /* a row each, with the answer in it */
+    EXPECT_STR(fixture_messages(&f, result.session_id),
+        "Ana: Theo, one?\nTheo: Yes.\nAna: Theo, two?\nBen: And three?\nTheo: Yes.\n");
+    EXPECT_EQ(json_len(fixture_events(&f, result.run_id)), 5);
+    fixture_close(&f);
+}
+
+/* Each finds at its end that the chat has moved on: it is stored behind, and asks no model again.
+ */
+TEST(journal_of_one_commit_joins_on_behind_others)
+{
+    struct background runs[RUNS] = {0};
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    struct str messages;
+    struct run_row row;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = unwatched(&f, "Ana: Theo, one?");
+    REQUIRE_OK(fixture_run(&f, &request, &result));
+    for (int i = 0; i < RUNS; i++) {
+        runs[i].f = &f;
+        runs[i].request = unwatched(&f, str_printf(t->arena, "Ana: Theo, more %d?", i).ptr);
+        runs[i].request.session_id = result.session_id;
+        arena_init(&runs[i].arena);
+        runs[i].fiber = fiber_spawn_joinable(fiber_loop(), "test", run_in_background, &runs[i]);
+    }
+    for (int i = 0; i < RUNS; i++)
+        REQUIRE_OK(fiber_join(runs[i].fiber));
+    messages = fixture_messages(&f, result.session_id);
+    for (int i = 0; i < RUNS; i++) {
+        struct str both = str_printf(t->arena, "Ana: Theo, more %d?\nTheo: Yes.\n", i);
+        ptrdiff_t at = str_find(messages, both, 0);
+        int64_t before = (int64_t)count_of(str_slice(messages, 0, (size_t)MAX(at, 0)), "\n");
+        struct str numbers = str_printf(t->arena, "\"messages\":{\"from\":%lld,\"to\":%lld}",
+            (long long)before + 1, (long long)before + 1);
+
+        EXPECT_OK(runs[i].rc);
+        EXPECT(at > 0);
+        REQUIRE_OK(
+            store_get(f.store, STORE_RUNS, STR("main"), runs[i].result.run_id, t->arena, &row));
+        EXPECT_STR(row.state, "completed");
+        EXPECT_EQ(count_of(row.request, numbers.ptr), 1);
+        EXPECT_EQ(count_of(row.events, numbers.ptr), 1);
+        EXPECT_EQ(count_of(row.events, "run.completed"), 1);
+        EXPECT_EQ(json_len(fixture_events(&f, row.id)), 5);
+        arena_deinit(&runs[i].arena);
+    }
+    EXPECT_EQ(f.calls[0], RUNS + 1);
+    EXPECT_EQ(stored_rows(&f, result.session_id), RUNS + 1);
+    fixture_close(&f);
+}
+
+/* The first try made the session under the key of its request; the second learns it at its end. */
+TEST(journal_of_a_repeated_request_finds_the_session_of_the_first)
+{
+    struct fixture f;
+    struct run_result first, second;
+    struct run_request request;
+    struct run_row row;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    request = unwatched(&f, "Ana: Theo, one?");
+    request.idempotency_key = STR("key");
+    REQUIRE_OK(fixture_run(&f, &request, &first));
+    REQUIRE_OK(fixture_run(&f, &request, &second));
+    EXPECT_STR(second.session_id, first.session_id.ptr);
+    EXPECT_STR(fixture_messages(&f, first.session_id), "Ana: Theo, one?\nTheo: Yes.\nTheo: Yes.\n");
+    REQUIRE_OK(store_get(f.store, STORE_RUNS, STR("main"), second.run_id, t->arena, &row));
+    EXPECT_EQ(count_of(row.result, first.session_id.ptr), 1);
+    EXPECT_EQ(count_of(row.events, first.session_id.ptr), 2); /* its first and its last event */
+    EXPECT_EQ(json_len(fixture_events(&f, second.run_id)), 5);
     fixture_close(&f);
 }
 
@@ -324,6 +430,34 @@ TEST(journal_of_one_commit_is_all_or_nothing)
         EXPECT_EQ(fixture_runs(&f, result.session_id, NULL), i);
         EXPECT_STR(
             fixture_messages(&f, result.session_id), i ? "Ana: Theo, one?\nTheo: Yes.\n" : "");
+        fixture_close(&f);
+    }
+}
+
+/* The same on a chat that is known; the second fault hides from the look-up too that the commit was
+ * written, so that the next one meets it. */
+TEST(journal_of_one_commit_on_a_known_chat_is_stored_once)
+{
+    static const char *const faults[] = {
+        "store.commit.before", "store.commit.after=1", "store.commit.after=1,store.get=2"};
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    for (int i = 0; i < 3; i++) {
+        REQUIRE(fixture_open(t, &f, answers, NULL));
+        request = unwatched(&f, "Ana: Theo, one?");
+        REQUIRE_OK(fixture_run(&f, &request, &result));
+        request.session_id = result.session_id;
+        request.chat.messages[0].text = STR("Theo, two?");
+        REQUIRE_OK(errinj_set(faults[i]));
+        EXPECT_EQ(fixture_run(&f, &request, &result), i == 0 ? ERR_IO : 0);
+        REQUIRE_OK(errinj_set(NULL));
+        EXPECT_EQ(open_runs(&f), 0);
+        EXPECT_EQ(fixture_runs(&f, request.session_id, NULL), i == 0 ? 1 : 2);
+        EXPECT_STR(fixture_messages(&f, request.session_id),
+            i == 0 ? "Ana: Theo, one?\nTheo: Yes.\n"
+                   : "Ana: Theo, one?\nTheo: Yes.\nAna: Theo, two?\nTheo: Yes.\n");
         fixture_close(&f);
     }
 }
