@@ -64,7 +64,7 @@ def script(folder, name, body):
 
 
 class Server:
-    def __init__(self, folder):
+    def __init__(self, folder, settings="-c shared_buffers=64MB -c fsync=off"):
         self.folder, self.port, self.prefix = folder, free_port(), unprivileged()
         self.data = folder / "data"
         run = shlex.join([*self.prefix])
@@ -75,7 +75,7 @@ class Server:
                         "--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync"],
                        check=True, stdout=subprocess.DEVNULL, cwd="/")
         options = (f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} "
-                   "-c max_connections=200 -c shared_buffers=64MB -c fsync=off")
+                   f"-c max_connections=200 {settings}")
         self.ctl = script(folder, "ctl", f"cd / && exec {run} {pg_ctl} -D {self.data} -s -w -t 60 "
                           f"-l {folder}/server.log -o {shlex.quote(options)} \"$@\"\n")
         self.sql = script(folder, "sql", f"cd / && exec {psql} -X -q -v ON_ERROR_STOP=1 -h {folder} "
@@ -146,4 +146,5 @@ def main():
         sys.exit(status)
 
 
-main()
+if __name__ == "__main__":
+    main()
