@@ -119,18 +119,22 @@ static int intend(struct job *job)
     };
     struct agent_action_row action;
     bool stored;
+    struct event_log *log = &run->root->log;
     int rc = run_event(run, "effect.intended", effect_data(job, NULL));
 
+    if (rc == 0)
+        rc = semaphore_take(&run->root->log_lock, FIBER_NO_DEADLINE);
     if (rc < 0)
         return rc;
-    if (event_log_row(&run->log, run->row.workspace_id, run->row.id, &action))
+    if (event_log_row(log, run->row.workspace_id, run->row.id, &action))
         intent.events = &action;
     rc = ledger_begin(run->house->store, run->house->env, &intent, run->arena, &job->entry,
         &job->result, &stored);
+    if (rc >= 0 && stored)
+        event_log_stored(log);
+    semaphore_give(&run->root->log_lock);
     if (rc < 0)
         return rc;
-    if (stored)
-        event_log_stored(&run->log);
     job->reused = rc == LEDGER_REUSED;
     job->effect = !job->reused;
     return 0;
@@ -150,7 +154,13 @@ static int over_budget(struct job *job)
 {
     int64_t limit = job->run->house->config->run_max_tool_calls;
 
-    if (job->run->result.tool_calls < limit)
+    const struct agent_def *agent = job->run->agent;
+
+    if (agent && agent->max_tool_calls > 0 && job->run->own_tool_calls >= agent->max_tool_calls)
+        return err_set(ERR_BUDGET,
+            "%.*s used up its %lld tool calls (max-tool-calls); answer with what is known.",
+            STR_ARG(agent->name), (long long)agent->max_tool_calls);
+    if (job->run->root->result.tool_calls < limit)
         return 0;
     return err_set(ERR_BUDGET,
         "The run used up its budget of %lld tool calls; answer with what is known.",
@@ -168,8 +178,10 @@ static int plan(struct job *job)
         rc = over_budget(job);
     if (rc < 0)
         job_failed(job, rc);
-    else
-        job->run->result.tool_calls++;
+    else {
+        job->run->root->result.tool_calls++;
+        job->run->own_tool_calls++;
+    }
     rc = run_event(job->run, "tool.started", started_data(job));
     if (rc < 0 || job->rc < 0 || job->tool->effect != TOOL_WRITE)
         return rc;
@@ -191,7 +203,8 @@ static int call_tool(struct job *job)
         .session_id = run->row.session_id,
         .run_id = run->row.id,
         .time_zone = zone_name(run->zone),
-        .agent_name = run->row.agent,
+        .agent_name = run->persona,
+        .run = job->run,
         .now_ms = run->now_ms,
         .chat = &run->chat,
         .idempotency_key = job->effect ? job->entry.row.id : STR(""),
@@ -377,22 +390,26 @@ static int finish(struct job *job)
     if (job->rc == 0) {
         const char *status = job->reused ? "reused" : "done";
 
-        result_add_action(run, job->asked->name, status, job->result.summary);
-        result_add(run, &job->result);
+        result_add_action(run->root, job->asked->name, status, job->result.summary);
+        result_add(run->root, &job->result);
+        if (job->tool->stop_after && !run->stopped) {
+            run->stopped = true;
+            run->result.reply = job->result.summary;
+        }
         return report(job, status, job->result.summary, cut(job->result.content, run->arena));
     }
     message = str_dup(run->arena, str_from(job->cause.message));
     if (again)
         *given_back = true;
     else
-        result_add_action(run, job->asked->name, "failed", message);
+        result_add_action(run->root, job->asked->name, "failed", message);
     return report(job, again ? "given back" : "failed", message, failure_text(job, again));
 }
 
 int calls_run(struct run *run, const struct model_tool_call *calls, size_t count)
 {
     struct job *jobs = arena_array(run->arena, struct job, count);
-    int rc = journal_saved(run);
+    int rc = journal_saved(run->root);
 
     for (size_t i = 0; i < count && rc == 0; i++) {
         jobs[i].run = run;

@@ -162,7 +162,7 @@ static int begin(struct run *run)
 
     join(run, &run->chat);
     run->verdict =
-        speak_decide(&run->chat, run->row.agent, run->request->must_reply, run->now_ms, run->zone);
+        speak_decide(&run->chat, run->persona, run->request->must_reply, run->now_ms, run->zone);
     rc = first_events(run);
     if (rc == 0 && !run->verdict.speak)
         take_events(run);
@@ -451,7 +451,7 @@ static void build_end(struct run *run, struct store_batch *batch, struct session
     struct chat_message *reply = arena_new(batch->arena, struct chat_message);
 
     *reply = (struct chat_message){
-        .party = run->row.agent, .text = run->result.reply, .at_ms = run->row.finished_at};
+        .party = run->persona, .text = run->result.reply, .at_ms = run->row.finished_at};
     take_events(run);
     *ret_session = run->session;
     if (run->unsaved) {

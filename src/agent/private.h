@@ -7,17 +7,27 @@
 #ifndef AGENT_PRIVATE_H
 #define AGENT_PRIVATE_H
 
+#include "agent/definition.h"
 #include "agent/run.h"
 #include "agent/session.h"
 #include "agent/speak.h"
+#include "runtime/channel.h"
 
 #define RUN_MODELS_MAX 16
 
+/* A run, or a member of a team at work in one. Members have models, messages and tools of their
+ * own; what a run has once (the row, session, event log, effects, budgets, actions, citations) is
+ * the root's. */
 struct run {
+    struct run *root;              /* itself when it is no member */
+    const struct agent_def *agent; /* who works; NULL: the agent of the settings */
+    struct str task;               /* of a member: what it is to do */
+    int depth;                     /* 0: no member */
     const struct agent_house *house;
     const struct run_request *request;
     struct arena *arena;
-    struct str seed; /* of the run's effect keys */
+    struct str seed;    /* of the run's effect keys */
+    struct str persona; /* the name that people call it by */
     struct run_row row;
     struct session session;
     struct transcript chat; /* history and request */
@@ -26,6 +36,7 @@ struct run {
     int64_t begun_ms, deadline_ms; /* monotonic */
     struct speak_verdict verdict;
     struct event_log log;
+    struct semaphore log_lock; /* the root's: its members may work at the same time */
 
     size_t known;         /* so many of the request's messages are stored already */
     bool unsaved;         /* the input waits for the first commit that must be */
@@ -42,6 +53,9 @@ struct run {
     int64_t tokens;   /* spent, estimated where a provider does not say */
     struct buf delta; /* heap: answer text that is held back while it may mean silence */
     bool delta_open;  /* it cannot mean silence any more */
+    int64_t own_model_calls, own_tool_calls; /* of this agent */
+    bool repaired; /* an answer that did not fit its schema was given back */
+    bool stopped;  /* a tool that ends the work gave the answer: result.reply */
 
     struct run_result result;
     struct run_action *actions;
@@ -52,10 +66,10 @@ struct run {
 
 /* Record an event of the run; ERR_CANCELLED when its reader went away. Yields. */
 MUST_CHECK int run_event(struct run *run, const char *type, struct str data);
-/* May the run be silent although a model was asked? */
+/* May the run be silent although a model was asked? A member answers whoever asks it. */
 static inline bool run_may_be_silent(const struct run *run)
 {
-    return !run->request->must_reply && !run->verdict.addressed;
+    return run->root == run && !run->request->must_reply && !run->verdict.addressed;
 }
 
 /* journal.c */
@@ -75,6 +89,13 @@ MUST_CHECK int journal_end(struct run *run, const char *state, int code, const s
 MUST_CHECK int think_prepare(struct run *run);
 /* Ask models and run tools until there is an answer in run->result, or silence. Yields. */
 MUST_CHECK int think(struct run *run);
+
+/* team.c */
+/* Let a team's members speak first where its mode says so: their answers go into the messages. 0,
+ * or what ends the run. Yields. */
+MUST_CHECK int team_prepare(struct run *run);
+/* The tools that a team's leader has besides its own; *ret_count 0 for others. */
+const struct tool *const *team_tools(struct run *run, size_t *ret_count);
 
 /* toolbox.c */
 /* Gather the run's tools. 0, or what ends the run. Yields. */

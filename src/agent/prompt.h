@@ -13,9 +13,12 @@
 
 struct prompt_scene {
     struct str agent_name;
-    struct str operator_prompt; /* setting agent.system-prompt */
-    struct str caller_prompt;   /* of the request */
-    struct str memory;          /* what is remembered of the chat (agent/memory.h) */
+    struct str operator_prompt;    /* setting agent.system-prompt */
+    struct str caller_prompt;      /* of the request */
+    struct str role, instructions; /* of a declared agent */
+    struct str team;               /* how a leader works with its members */
+    struct str task;               /* of a member */
+    struct str memory;             /* what is remembered of the chat (agent/memory.h) */
     int64_t now_ms;
     const struct zone *zone;
     bool may_be_silent;

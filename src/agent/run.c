@@ -3,19 +3,45 @@
 #include "runtime/loop.h"
 #include "watch/metrics.h"
 
+/* What a member does says so: {"agent":"researcher",…}. */
+static struct str data_of_member(struct run *run, struct str data)
+{
+    struct buf out = BUF_IN(run->root->arena);
+
+    buf_printf(&out, "{\"agent\":\"%.*s\"%s", STR_ARG(run->agent->name), data.len > 2 ? "," : "");
+    buf_add_str(&out, str_slice(data, 1, data.len));
+    return buf_str(&out);
+}
+
 int run_event(struct run *run, const char *type, struct str data)
 {
-    if (event_record(&run->log, type, data) == 0)
+    struct run *root = run->root;
+    int rc = semaphore_take(&root->log_lock, FIBER_NO_DEADLINE);
+
+    if (rc < 0)
+        return rc;
+    if (run != root && run->agent)
+        data = data_of_member(run, data);
+    rc = event_record(&root->log, type, data);
+    semaphore_give(&root->log_lock);
+    if (rc == 0)
         return 0;
     return err_set(ERR_CANCELLED, "The reader of the run's events went away.");
 }
 
-static int check_agent(const struct run_request *request, const struct config *config)
+static int check_agent(const struct run_request *request, const struct agent_house *house,
+    const struct agent_def **ret_def)
 {
+    const struct config *config = house->config;
+
+    *ret_def = agent_set_find(house->agents, request->agent);
+    if (*ret_def)
+        return 0;
     if (str_empty(request->agent) || str_is(request->agent, "default") ||
         str_eq_nocase(request->agent, str_from(config->agent_name)))
         return 0;
-    return err_field(ERR_INVALID, "agent", "There is no agent %.*s; leave agent out, or say %s.",
+    return err_field(ERR_INVALID, "agent",
+        "There is no agent or team %.*s; leave agent out, or say %s (GET /api/agents lists all).",
         (int)MIN(request->agent.len, (size_t)64), request->agent.ptr, config->agent_name);
 }
 
@@ -36,7 +62,7 @@ static int prepare(struct run *run)
 {
     const struct run_request *request = run->request;
     const struct config *config = run->house->config;
-    int rc = check_agent(request, config);
+    int rc = check_agent(request, run->house, &run->agent);
 
     if (request->chat.count == 0)
         return err_field(ERR_INVALID, "chat_context", "chat_context has no message.");
@@ -47,11 +73,17 @@ static int prepare(struct run *run)
     run->now_ms = env_wall_ms(run->house->env);
     run->begun_ms = env_mono_ms(run->house->env);
     run->deadline_ms = loop_now_ms(fiber_loop()) + config->run_timeout_ms;
+    run->root = run;
+    semaphore_init(&run->log_lock, 1);
+    run->persona = str_from(config->agent_name);
+    if (run->agent && run->agent->timeout_ms > 0)
+        run->deadline_ms =
+            MIN(run->deadline_ms, loop_now_ms(fiber_loop()) + run->agent->timeout_ms);
     run->row = (struct run_row){
         .workspace_id = request->workspace_id,
         .id = ulid_new(run->house->env, run->arena),
         .state = STR("running"),
-        .agent = str_from(config->agent_name),
+        .agent = run->agent ? run->agent->name : run->persona,
         .key_id = request->key_id,
         .result = STR(""),
         .error = STR(""),

@@ -22,12 +22,17 @@ struct agent_house {
     struct store *store;
     struct model *const *models; /* the configured one and its fallbacks, in order */
     size_t model_count;
+    size_t configured_count; /* of them, the first ones: settings model and model.fallback; the
+                                others are agents' own */
     const struct tool *const *tools;
     size_t tool_count;
     const struct tool_source *sources; /* of further tools, asked by each run that needs a model */
     size_t source_count;
     struct tool_services *services;
+    const struct agent_set *agents; /* declared ones; NULL: none */
 };
+
+struct agent_set;
 
 struct run_request {
     struct str workspace_id;

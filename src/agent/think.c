@@ -30,11 +30,40 @@ static int unknown_model(const struct run *run)
         (int)MIN(run->request->model.len, (size_t)100), run->request->model.ptr, known);
 }
 
+static struct model *model_named(const struct run *run, struct str spec)
+{
+    for (size_t i = 0; i < run->house->model_count; i++)
+        if (names_model(model_spec(run->house->models[i]), spec))
+            return run->house->models[i];
+    return NULL;
+}
+
+/* An agent's own model and fallbacks; without such, the configured ones follow its model. All were
+ * opened at start. */
+static int think_of_agent(struct run *run)
+{
+    const struct agent_def *agent = run->agent;
+    const struct agent_house *house = run->house;
+
+    run->models[run->model_count++] = model_named(run, agent->model);
+    for (size_t i = 0; i < agent->fallback_count && run->model_count < RUN_MODELS_MAX; i++)
+        run->models[run->model_count++] = model_named(run, agent->fallbacks[i]);
+    for (size_t i = 0; agent->fallback_count == 0 && i < house->configured_count &&
+                       run->model_count < RUN_MODELS_MAX;
+         i++)
+        if (house->models[i] != run->models[0])
+            run->models[run->model_count++] = house->models[i];
+    run->result.model = run->row.model = model_spec(run->models[0]);
+    return 0;
+}
+
 int think_prepare(struct run *run)
 {
     const struct agent_house *house = run->house;
     size_t first = 0;
 
+    if (run->agent && !str_empty(run->agent->model) && str_empty(run->request->model))
+        return think_of_agent(run);
     if (!str_empty(run->request->model)) {
         while (first < house->model_count &&
                !names_model(model_spec(house->models[first]), run->request->model))
@@ -44,7 +73,9 @@ int think_prepare(struct run *run)
     }
     if (house->model_count == 0)
         return err_set(ERR_UNAVAILABLE, "No model is configured; set model to builtin or another.");
-    for (size_t i = first; i < house->model_count && run->model_count < RUN_MODELS_MAX; i++)
+    /* Models beyond the configured ones belong to the agents that name them. */
+    for (size_t i = first;
+         i < MAX(house->configured_count, first + 1) && run->model_count < RUN_MODELS_MAX; i++)
         run->models[run->model_count++] = house->models[i];
     run->result.model = run->row.model = model_spec(run->models[0]);
     return 0;
@@ -62,26 +93,50 @@ void run_message_add(struct run *run, const struct model_message *message)
     run->messages[run->message_count++] = *message;
 }
 
+static struct str team_sentence(const struct agent_def *agent)
+{
+    switch (agent ? agent->mode : TEAM_NONE) {
+    case TEAM_COORDINATE:
+        return STR("You lead colleagues. Give each the part of the work that is theirs, several at "
+                   "once where they do not depend on each other, and answer from what they say.");
+    case TEAM_ROUTE:
+        return STR("You lead colleagues. Ask the one of them who can do this best, once: what that "
+                   "colleague says is the answer.");
+    case TEAM_BROADCAST:
+        return STR("Your colleagues have spoken below. Answer from what they say.");
+    default:
+        return STR("");
+    }
+}
+
 static int prepare_messages(struct run *run)
 {
     const struct agent_house *house = run->house;
     struct prompt_scene scene = {
-        .agent_name = run->row.agent,
+        .agent_name = run->persona,
         .operator_prompt = str_from(house->config->agent_system_prompt),
-        .caller_prompt = run->request->system_prompt,
+        .caller_prompt = run->root == run ? run->request->system_prompt : STR(""),
+        .role = run->agent ? run->agent->role : STR(""),
+        .instructions = run->agent ? run->agent->instructions : STR(""),
+        .task = run->task,
+        .team = team_sentence(run->agent),
         .now_ms = run->now_ms,
         .zone = run->zone,
         .may_be_silent = run_may_be_silent(run),
     };
     size_t extra = 8;
-    int rc = memory_recall(
-        house->store, &run->session.row, run->session.whole, run->arena, &scene.memory);
+    int rc = 0;
+
+    if (!run->agent || run->agent->memory)
+        rc = memory_recall(
+            house->store, &run->session.row, run->session.whole, run->arena, &scene.memory);
 
     if (rc < 0)
         return rc;
     run->messages = prompt_messages(&scene, &run->chat, extra, run->arena, &run->message_count);
     run->message_capacity = run->message_count + extra;
-    return toolbox_fill(run);
+    rc = team_prepare(run);
+    return rc < 0 ? rc : toolbox_fill(run);
 }
 
 static int send_delta(struct run *run, struct str text)
@@ -139,8 +194,8 @@ static void fill_request(
 {
     const struct config *config = run->house->config;
     int64_t left = run->deadline_ms - loop_now_ms(fiber_loop());
-    bool tools = run->result.tool_calls < config->run_max_tool_calls;
-    bool last = run->result.model_calls + 1 >= config->run_max_model_calls &&
+    bool tools = run->root->result.tool_calls < config->run_max_tool_calls;
+    bool last = run->root->result.model_calls + 1 >= config->run_max_model_calls &&
                 config->run_max_model_calls > 1;
 
     *ret_request = (struct model_request){
@@ -149,6 +204,7 @@ static void fill_request(
         .tools = run->tools,
         .tool_count = config->run_max_tool_calls > 0 ? run->tool_count : 0,
         .tool_choice = tools && !last ? MODEL_TOOLS_AUTO : MODEL_TOOLS_NONE,
+        .response_schema = run->agent ? run->agent->output_schema : STR(""),
         .temperature = -1,
         .api_key = key_for(run, model),
         .timeout_ms = MAX(MIN(config->model_timeout_ms, left), 1),
@@ -156,10 +212,10 @@ static void fill_request(
             {
                 .now_ms = run->now_ms,
                 .time_zone = zone_name(run->zone),
-                .agent_name = run->row.agent,
+                .agent_name = run->persona,
                 .must_reply = !run_may_be_silent(run),
             },
-        .on_delta = run->request->sink ? on_delta : NULL,
+        .on_delta = run->request->sink && run->root == run ? on_delta : NULL,
         .ctx = run,
     };
 }
@@ -224,26 +280,26 @@ static void count_cost(struct run *run, const struct model *model, const struct 
         return;
     if (reply->usage.input_tokens > 0 &&
         model_price(run->house->config->model_prices, model_spec(model), &price))
-        run->result.cost_usd += model_cost_usd(&price, &reply->usage);
+        run->root->result.cost_usd += model_cost_usd(&price, &reply->usage);
     else
-        run->result.cost_unknown = true;
+        run->root->result.cost_unknown = true;
 }
 
 static void count_usage(struct run *run, const struct model *model,
     const struct model_request *request, const struct model_reply *reply)
 {
-    struct model_usage *sum = &run->result.usage;
+    struct model_usage *sum = &run->root->result.usage;
 
     sum->input_tokens += reply->usage.input_tokens;
     sum->output_tokens += reply->usage.output_tokens;
     sum->cached_tokens += reply->usage.cached_tokens;
     count_cost(run, model, reply);
-    run->tokens += reply->usage.input_tokens + reply->usage.output_tokens;
+    run->root->tokens += reply->usage.input_tokens + reply->usage.output_tokens;
     if (reply->usage.input_tokens > 0 || model_is_builtin(model))
         return;
     for (size_t i = 0; i < request->message_count; i++)
-        run->tokens += tokens_estimate(request->messages[i].content);
-    run->tokens += tokens_estimate(reply->content);
+        run->root->tokens += tokens_estimate(request->messages[i].content);
+    run->root->tokens += tokens_estimate(reply->content);
 }
 
 static bool is_silence(struct str content)
@@ -276,7 +332,8 @@ static int ask_one(struct run *run, struct model *model, struct model_reply *ret
     fill_request(run, model, &request);
     run->delta_open = false;
     buf_clear(&run->delta);
-    run->result.model_calls++;
+    run->root->result.model_calls++;
+    run->own_model_calls++;
     rc = model_chat(model, &request, run->arena, ret_reply, ret_error);
     if (rc == 0)
         rc = check_reply(run, model, ret_reply, ret_error);
@@ -346,12 +403,18 @@ static int check_budgets(struct run *run)
 {
     const struct config *config = run->house->config;
 
-    if (run->result.model_calls >= config->run_max_model_calls)
+    if (run->root->result.model_calls >= config->run_max_model_calls)
         return out_of_budget(run, "model-calls", config->run_max_model_calls);
-    if (config->run_max_tokens > 0 && run->tokens >= config->run_max_tokens)
+    if (run->agent && run->agent->max_model_calls > 0 &&
+        run->own_model_calls >= run->agent->max_model_calls)
+        return err_set(ERR_BUDGET,
+            "The agent %.*s used up its %lld model calls (max-model-calls) before it had an "
+            "answer.",
+            STR_ARG(run->agent->name), (long long)run->agent->max_model_calls);
+    if (config->run_max_tokens > 0 && run->root->tokens >= config->run_max_tokens)
         return out_of_budget(run, "tokens", config->run_max_tokens);
     if (config->run_max_cost_cents > 0 &&
-        run->result.cost_usd * 100 >= (double)config->run_max_cost_cents)
+        run->root->result.cost_usd * 100 >= (double)config->run_max_cost_cents)
         return out_of_budget(run, "cost-cents", config->run_max_cost_cents);
     if (loop_now_ms(fiber_loop()) >= run->deadline_ms)
         return err_set(ERR_TIMEOUT, "The run took longer than it may.");
@@ -396,6 +459,44 @@ static void take_answer(struct run *run, const struct model_reply *reply)
         run->result.reason = STR("cut off: the model reached its output limit");
 }
 
+enum { AGAIN = 1 };
+
+/* A reply that has a shape to keep: given back once with what is wrong. 0, AGAIN, or an error. */
+static int fit_schema(struct run *run, const struct model_reply *reply)
+{
+    struct tool shape = {.name = "answer"};
+    const struct json *root;
+    int rc;
+
+    if (!run->agent || str_empty(run->agent->output_schema))
+        return 0;
+    shape.parameters = run->agent->output_schema.ptr;
+    rc = json_parse(run->arena, str_trim(reply->content), &root);
+    if (rc == 0)
+        rc = tool_check_args(&shape, root);
+    if (rc == 0)
+        return 0;
+    if (run->repaired)
+        return err_set(ERR_UNAVAILABLE, "The model's answers do not fit the output-schema of %.*s.",
+            STR_ARG(run->agent->name));
+    run->repaired = true;
+    run_message_add(run, &(struct model_message){
+                             .role = MODEL_ASSISTANT,
+                             .content = reply->content,
+                             .opaque = reply->opaque,
+                             .opaque_of = reply->opaque_of,
+                         });
+    run_message_add(run,
+        &(struct model_message){
+            .role = MODEL_USER,
+            .content = str_printf(run->arena,
+                "(That answer does not have the shape it must have: %s Answer again with nothing "
+                "but JSON of that shape.)",
+                err_message()),
+        });
+    return AGAIN;
+}
+
 int think(struct run *run)
 {
     int prepared = prepare_messages(run);
@@ -409,8 +510,12 @@ int think(struct run *run)
         if (rc < 0)
             return rc;
         if (reply.tool_call_count == 0) {
-            take_answer(run, &reply);
-            return 0;
+            rc = fit_schema(run, &reply);
+            if (rc == AGAIN)
+                continue;
+            if (rc == 0)
+                take_answer(run, &reply);
+            return rc;
         }
         run_message_add(run, &(struct model_message){
                                  .role = MODEL_ASSISTANT,
@@ -423,5 +528,9 @@ int think(struct run *run)
         rc = calls_run(run, reply.tool_calls, reply.tool_call_count);
         if (rc < 0)
             return rc;
+        if (run->stopped) {
+            run->result.spoke = true;
+            return 0;
+        }
     }
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "text/transcript.h"
 
+struct run;
 struct store;
 struct tool_services; /* what the host gives to tools: calendar, search, …; see tools/services.h */
 
@@ -34,6 +35,7 @@ struct tool_call {
     struct str workspace_id, session_id, run_id;
     struct str time_zone; /* IANA, of the request */
     struct str agent_name;
+    struct run *run;               /* the agent room's own */
     int64_t now_ms;                /* of the run's start: a replay sees the same */
     const struct transcript *chat; /* what the run was given, history included */
     struct str idempotency_key;    /* TOOL_WRITE: stable over retries of this call */

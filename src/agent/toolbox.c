@@ -34,6 +34,49 @@ static int add_source(struct run *run, const struct tool_source *source)
     return 0;
 }
 
+static void add_team(struct run *run)
+{
+    const struct tool **list;
+    size_t count;
+    const struct tool *const *members = team_tools(run, &count);
+
+    if (count == 0)
+        return;
+    list = arena_array(run->arena, const struct tool *, run->tool_count + count);
+    memcpy(list, members, count * sizeof(*list));
+    if (run->tool_count > 0)
+        memcpy(list + count, run->tool_list, run->tool_count * sizeof(*list));
+    run->tool_list = list;
+    run->tool_count += count;
+}
+
+/* "crm__*" names all tools of the source crm. */
+static bool is_named(const struct agent_def *agent, const char *name)
+{
+    for (size_t i = 0; i < agent->tool_count; i++) {
+        struct str want = agent->tools[i];
+
+        if (str_is(want, name) || (str_ends(want, STR("*")) &&
+                                      str_starts(str_from(name), str_slice(want, 0, want.len - 1))))
+            return true;
+    }
+    return false;
+}
+
+/* Of all tools those that the agent may use, and those by which it asks its members. */
+static void keep_named(struct run *run)
+{
+    const struct tool **list = arena_array(run->arena, const struct tool *, run->tool_count + 1);
+    size_t members, count = 0;
+
+    (void)team_tools(run, &members);
+    for (size_t i = 0; i < run->tool_count; i++)
+        if (i < members || is_named(run->agent, run->tool_list[i]->name))
+            list[count++] = run->tool_list[i];
+    run->tool_list = list;
+    run->tool_count = count;
+}
+
 int toolbox_fill(struct run *run)
 {
     const struct agent_house *house = run->house;
@@ -41,10 +84,14 @@ int toolbox_fill(struct run *run)
 
     run->tool_list = house->tools;
     run->tool_count = house->tool_count;
+    if (run->agent)
+        add_team(run);
     for (size_t i = 0; i < house->source_count && rc == 0; i++)
         rc = add_source(run, &house->sources[i]);
     if (rc < 0)
         return rc;
+    if (run->agent && run->agent->tools)
+        keep_named(run);
     run->tools = arena_array(run->arena, struct model_tool, run->tool_count);
     run->given_back = arena_array(run->arena, bool, run->tool_count + 1);
     for (size_t i = 0; i < run->tool_count; i++)

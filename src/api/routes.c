@@ -29,6 +29,11 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/sessions/{id}/messages", "read", sessions_messages, 0},
     {HTTP_GET, "/api/runs/{id}", "read chat", runs_get, 0},
 
+    {HTTP_GET, "/api/agents", "read chat", agents_list, 0},
+    {HTTP_GET, "/api/agents/{name}", "read chat", agents_get, 0},
+    {HTTP_GET, "/api/teams", "read chat", teams_list, 0},
+    {HTTP_GET, "/api/teams/{name}", "read chat", teams_get, 0},
+
     {HTTP_POST, "/api/memories", "admin", memories_post, ROUTE_BODY},
     {HTTP_GET, "/api/memories", "read", memories_list, 0},
     {HTTP_GET, "/api/memories/{id}", "read", memories_get, 0},

@@ -1,5 +1,6 @@
 #include "host/boot.h"
 
+#include "agent/definition.h"
 #include "cache/cache.h"
 #include "host/catalog.h"
 #include "secure/redact.h"
@@ -185,6 +186,25 @@ int boot_models(struct boot *boot)
     while (rc == 0 && str_next(&rest, ',', &spec))
         if (!str_empty(str_trim(spec)))
             rc = add_model(boot, str_trim(spec));
+    boot->configured_count = boot->model_count;
+    return rc;
+}
+
+/* Declared agents, and the models that only they name. */
+static int open_agents(struct boot *boot)
+{
+    int rc = agent_set_read(&boot->config, catalog_tools, catalog_tool_count, &boot->agents);
+
+    for (size_t i = 0; rc == 0 && i < boot->agents->count; i++) {
+        const struct agent_def *def = &boot->agents->defs[i];
+
+        if (!str_empty(def->model))
+            rc = add_model(boot, def->model);
+        for (size_t j = 0; rc == 0 && j < def->fallback_count; j++)
+            rc = add_model(boot, def->fallbacks[j]);
+        if (rc < 0)
+            return err_wrap("The agent %.*s", STR_ARG(def->name));
+    }
     return rc;
 }
 
@@ -230,8 +250,12 @@ static int open_sources(struct boot *boot)
 
 int boot_open(struct boot *boot)
 {
-    int rc = make_data_dir(boot);
+    int rc = boot_models(boot);
 
+    if (rc == 0)
+        rc = open_agents(boot);
+    if (rc == 0)
+        rc = make_data_dir(boot);
     if (rc == 0)
         rc = open_sealer(boot);
     if (rc == 0)
@@ -240,8 +264,6 @@ int boot_open(struct boot *boot)
         rc = open_cache(boot);
     if (rc == 0)
         rc = calendar_open(&boot->config, boot->env, boot->store, &boot->calendar);
-    if (rc == 0)
-        rc = boot_models(boot);
     if (rc == 0)
         rc = open_sources(boot);
     if (rc < 0)
@@ -253,6 +275,8 @@ int boot_open(struct boot *boot)
         .store = boot->store,
         .models = boot->models,
         .model_count = boot->model_count,
+        .configured_count = boot->configured_count,
+        .agents = boot->agents,
         .tools = catalog_tools,
         .tool_count = catalog_tool_count,
         .sources = boot->sources,
@@ -266,6 +290,7 @@ int boot_open(struct boot *boot)
 void boot_close(struct boot *boot)
 {
     api_deinit(&boot->api);
+    agent_set_free(boot->agents);
     mcp_free(boot->mcp);
     a2a_free(boot->a2a);
     for (size_t i = 0; i < boot->model_count; i++)

@@ -25,6 +25,8 @@ struct boot {
     struct calendar *calendar;
     struct model *models[BOOT_MODELS_MAX];
     size_t model_count;
+    size_t configured_count; /* of the models: those of the settings, not of agents */
+    struct agent_set *agents;
     struct tool_services services;
     struct mcp *mcp; /* NULL: no servers */
     struct a2a *a2a; /* NULL: no remote agents */

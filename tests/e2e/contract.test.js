@@ -87,6 +87,11 @@ test('answers fit the contract', async () => {
   await call('PATCH', `/api/memories/${memory.json.id}`, { text: 'late', version: 1 });
   await call('DELETE', `/api/memories/${memory.json.id}`);
   await call('GET', `/api/memories/${memory.json.id}`);
+  await call('GET', '/api/agents');
+  await call('GET', '/api/agents/Theo');
+  await call('GET', '/api/agents/nobody');
+  await call('GET', '/api/teams');
+  await call('GET', '/api/teams/nobody');
   await call('GET', '/api/sessions');
   await call('GET', `/api/sessions/${chat.json.session_id}`);
   await call('GET', `/api/sessions/${chat.json.session_id}/messages`);

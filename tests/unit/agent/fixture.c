@@ -159,6 +159,7 @@ bool fixture_open(struct test *t, struct fixture *f, script *first, script *seco
         .store = f->store,
         .models = f->models,
         .model_count = second ? 2 : 1,
+        .configured_count = second ? 2 : 1,
         .tools = tool_list,
         .tool_count = ARRAY_LEN(tool_list),
     };

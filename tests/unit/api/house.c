@@ -108,6 +108,7 @@ static int open_house(struct house *house, const char *yaml)
         .store = house->store,
         .models = &house->model,
         .model_count = 1,
+        .configured_count = 1,
         .tools = tools,
         .tool_count = ARRAY_LEN(tools),
         .services = &house->services};

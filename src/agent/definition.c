@@ -1,0 +1,378 @@
+#include "agent/definition.h"
+
+#include <ctype.h>
+
+#define NAME_MAX_LEN 40
+#define TEXT_MAX (16 * KIB)
+#define DEFS_MAX 256
+
+static const char *const modes[] = {[TEAM_NONE] = "",
+    [TEAM_COORDINATE] = "coordinate",
+    [TEAM_ROUTE] = "route",
+    [TEAM_BROADCAST] = "broadcast"};
+
+struct reader {
+    struct agent_set *set;
+    const struct tool *const *tools;
+    size_t tool_count;
+    const char *setting; /* "agents" or "teams" */
+    const char *place;   /* of the whole setting */
+    const struct json *entry;
+    struct agent_def *def;
+};
+
+static int PRINTF_LIKE(3, 4) wrong(const struct reader *r, const char *member, const char *fmt, ...)
+{
+    int64_t line = json_get_i64(r->entry, "@line", 0);
+    struct str file = str_from(r->place);
+    ptrdiff_t colon = str_rfind_char(file, ':');
+    struct str name = r->def ? r->def->name : STR("");
+    char field[128], what[400], where[300];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(what, sizeof(what), fmt, args);
+    va_end(args);
+    snprintf(field, sizeof(field), "%s%s%.*s%s%s", r->setting, name.len ? "." : "",
+        (int)MIN(name.len, (size_t)NAME_MAX_LEN), name.ptr ? name.ptr : "", member ? "." : "",
+        member ? member : "");
+    if (line > 0 && colon > 0)
+        snprintf(
+            where, sizeof(where), "%.*s:%lld", (int)MIN(colon, 200), file.ptr, (long long)line);
+    else
+        snprintf(where, sizeof(where), "%s", r->place);
+    return err_field(ERR_INVALID, field, "%s: %s %s", where, field, what);
+}
+
+static bool good_name(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!char_is_alnum(name.ptr[i]) && (i == 0 || !strchr("-_", name.ptr[i])))
+            return false;
+    return name.len > 0 && name.len <= NAME_MAX_LEN;
+}
+
+static int check_members(const struct reader *r)
+{
+    static const char *const both[] = {"role", "instructions", "model", "fallbacks", "tools",
+        "memory", "output-schema", "max-model-calls", "max-tool-calls", "timeout-ms", "@line"};
+    static const char *const team[] = {"mode", "members"};
+    bool is_team = strcmp(r->setting, "teams") == 0;
+
+    for (const struct json *m = json_first(r->entry); m; m = json_next(m)) {
+        bool known = false;
+
+        for (size_t i = 0; i < ARRAY_LEN(both); i++)
+            known |= str_is(json_key(m), both[i]);
+        for (size_t i = 0; i < ARRAY_LEN(team); i++)
+            known |= is_team && str_is(json_key(m), team[i]);
+        if (!known)
+            return wrong(r, NULL, "has no member %.*s", (int)MIN(json_key(m).len, (size_t)60),
+                json_key(m).ptr);
+    }
+    return 0;
+}
+
+static int read_text(const struct reader *r, const char *member, struct str *ret_text)
+{
+    const struct json *node = json_get(r->entry, member);
+
+    if (node && !json_is(node, JSON_STRING))
+        return wrong(r, member, "must be text");
+    if (json_str(node).len > TEXT_MAX)
+        return wrong(r, member, "may have at most %d bytes", TEXT_MAX);
+    *ret_text = str_dup(&r->set->arena, str_trim(json_str(node)));
+    return 0;
+}
+
+static int read_names(
+    const struct reader *r, const char *member, const struct str **ret_names, size_t *ret_count)
+{
+    const struct json *list = json_get(r->entry, member);
+    struct str *names;
+    size_t count = 0;
+
+    if (!list)
+        return 0;
+    if (!json_is(list, JSON_ARRAY))
+        return wrong(r, member, "must be a list of names");
+    names = arena_array(&r->set->arena, struct str, json_len(list) + 1);
+    for (const struct json *one = json_first(list); one; one = json_next(one)) {
+        if (!json_is(one, JSON_STRING) || str_empty(json_str(one)))
+            return wrong(r, member, "must be a list of names");
+        names[count++] = str_dup(&r->set->arena, json_str(one));
+    }
+    *ret_names = names;
+    *ret_count = count;
+    return 0;
+}
+
+static int read_number(const struct reader *r, const char *member, int64_t max, int64_t *ret_value)
+{
+    const struct json *node = json_get(r->entry, member);
+    int64_t value = json_i64(node, -1);
+
+    if (!node)
+        return 0;
+    if (value < 1 || value > max)
+        return wrong(r, member, "must be a whole number from 1 to %lld", (long long)max);
+    *ret_value = value;
+    return 0;
+}
+
+static int check_tools(const struct reader *r)
+{
+    for (size_t i = 0; i < r->def->tool_count; i++) {
+        struct str name = r->def->tools[i];
+        bool known = str_find(name, STR("__"), 0) > 0; /* of a source, which may be down now */
+
+        for (size_t j = 0; j < r->tool_count && !known; j++)
+            known = str_is(name, r->tools[j]->name);
+        if (!known)
+            return wrong(r, "tools", "names %.*s, and there is no such tool",
+                (int)MIN(name.len, (size_t)60), name.ptr);
+    }
+    return 0;
+}
+
+/* The schema as text, checked by building what it would be used for. */
+static int read_schema(const struct reader *r)
+{
+    const struct json *node = json_get(r->entry, "output-schema");
+    struct str text = json_is(node, JSON_STRING) ? json_str(node) : STR("");
+    const struct json *schema = node;
+
+    if (!node)
+        return 0;
+    if (json_is(node, JSON_STRING) && json_parse(&r->set->arena, text, &schema) < 0)
+        return wrong(r, "output-schema", "is not JSON: %s", err_message());
+    if (!json_is(schema, JSON_OBJECT) || !str_is(json_get_str(schema, "type"), "object") ||
+        !json_is(json_get(schema, "properties"), JSON_OBJECT))
+        return wrong(r, "output-schema", "must be a JSON Schema of type object, with properties");
+    if (str_empty(text))
+        text = agent_schema_text(&r->set->arena, schema);
+    r->def->output_schema = str_dup(&r->set->arena, text);
+    return 0;
+}
+
+static int read_mode(const struct reader *r)
+{
+    struct str mode = json_get_str(r->entry, "mode");
+
+    if (strcmp(r->setting, "teams") != 0)
+        return 0;
+    if (str_empty(mode))
+        mode = STR("coordinate");
+    for (size_t i = TEAM_COORDINATE; i < ARRAY_LEN(modes); i++)
+        if (str_is(mode, modes[i]))
+            r->def->mode = (enum team_mode)i;
+    if (r->def->mode == TEAM_NONE)
+        return wrong(r, "mode", "must be coordinate, route or broadcast");
+    return 0;
+}
+
+static int read_def(struct reader *r, struct str name)
+{
+    struct agent_def *def = r->def;
+    const struct json *memory;
+    int rc;
+
+    def->name = str_dup(&r->set->arena, name);
+    if (!good_name(name))
+        return wrong(r, NULL, "must have a name of 1 to 40 letters, digits, - and _");
+    if (!json_is(r->entry, JSON_OBJECT))
+        return wrong(r, NULL, "must be a mapping");
+    for (struct agent_def *other = r->set->defs; other < def; other++)
+        if (str_eq_nocase(other->name, name))
+            return wrong(r, NULL, "has a name that another agent or team has");
+    memory = json_get(r->entry, "memory");
+    if (memory && !json_is(memory, JSON_BOOL))
+        return wrong(r, "memory", "must be true or false");
+    def->memory = json_bool(memory, true);
+    rc = check_members(r);
+    if (rc == 0)
+        rc = read_text(r, "role", &def->role);
+    if (rc == 0)
+        rc = read_text(r, "instructions", &def->instructions);
+    if (rc == 0)
+        rc = read_text(r, "model", &def->model);
+    if (rc == 0)
+        rc = read_names(r, "fallbacks", &def->fallbacks, &def->fallback_count);
+    if (rc == 0)
+        rc = read_names(r, "tools", &def->tools, &def->tool_count);
+    if (rc == 0)
+        rc = check_tools(r);
+    if (rc == 0)
+        rc = read_schema(r);
+    if (rc == 0)
+        rc = read_number(r, "max-model-calls", 1000, &def->max_model_calls);
+    if (rc == 0)
+        rc = read_number(r, "max-tool-calls", 10000, &def->max_tool_calls);
+    if (rc == 0)
+        rc = read_number(r, "timeout-ms", HOUR_MS, &def->timeout_ms);
+    return rc < 0 ? rc : read_mode(r);
+}
+
+static int read_setting(struct reader *r, const struct json *root)
+{
+    int rc = 0;
+
+    if (root && !json_is(root, JSON_OBJECT))
+        return wrong(r, NULL, "must be a mapping of names to %s", r->setting);
+    for (const struct json *entry = json_first(root); entry && rc == 0; entry = json_next(entry)) {
+        if (str_is(json_key(entry), "@line"))
+            continue;
+        if (r->set->count == DEFS_MAX)
+            return wrong(r, NULL, "are more than %d", DEFS_MAX);
+        r->entry = entry;
+        r->def = &r->set->defs[r->set->count];
+        rc = read_def(r, json_key(entry));
+        r->set->count++;
+    }
+    r->def = NULL;
+    return rc;
+}
+
+const struct agent_def *agent_set_find(const struct agent_set *set, struct str name)
+{
+    for (size_t i = 0; set && i < set->count; i++)
+        if (str_eq_nocase(set->defs[i].name, name))
+            return &set->defs[i];
+    return NULL;
+}
+
+/* How deep teams are nested below def; beyond the limit they may as well be a circle. */
+static int depth_of(const struct agent_def *def, int depth)
+{
+    int most = depth;
+
+    for (size_t i = 0; i < def->member_count && depth <= AGENT_DEPTH_MAX; i++)
+        most = MAX(most, depth_of(def->members[i], depth + 1));
+    return most;
+}
+
+static int join_members(struct reader *r, const struct json *teams)
+{
+    struct arena *arena = &r->set->arena;
+
+    for (const struct json *entry = json_first(teams); entry; entry = json_next(entry)) {
+        const struct json *list = json_get(entry, "members");
+
+        if (str_is(json_key(entry), "@line"))
+            continue;
+        r->entry = entry;
+        r->def = (struct agent_def *)agent_set_find(r->set, json_key(entry));
+        if (!json_is(list, JSON_ARRAY) || json_len(list) == 0 || json_len(list) > AGENT_MEMBERS_MAX)
+            return wrong(
+                r, "members", "must be a list of 1 to %d agents or teams", AGENT_MEMBERS_MAX);
+        r->def->members = arena_array(arena, const struct agent_def *, json_len(list));
+        for (const struct json *one = json_first(list); one; one = json_next(one)) {
+            const struct agent_def *member = agent_set_find(r->set, json_str(one));
+
+            if (!member)
+                return wrong(r, "members", "names %.*s, and there is no such agent or team",
+                    (int)MIN(json_str(one).len, (size_t)60),
+                    json_str(one).len ? json_str(one).ptr : "nothing");
+            for (size_t i = 0; i < r->def->member_count; i++)
+                if (r->def->members[i] == member)
+                    return wrong(r, "members", "names %.*s twice", STR_ARG(member->name));
+            r->def->members[r->def->member_count++] = member;
+        }
+    }
+    for (const struct json *entry = json_first(teams); entry; entry = json_next(entry)) {
+        if (str_is(json_key(entry), "@line"))
+            continue;
+        r->entry = entry;
+        r->def = (struct agent_def *)agent_set_find(r->set, json_key(entry));
+        if (depth_of(r->def, 0) > AGENT_DEPTH_MAX)
+            return wrong(r, "members",
+                "lead back to the team itself, or teams are nested more than %d deep",
+                AGENT_DEPTH_MAX);
+    }
+    return 0;
+}
+
+static const char *place_of(const struct config *config, const char *setting)
+{
+    const char *place = "default";
+
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (strcmp(config_settings[i].name, setting) == 0)
+            config_origin(config, i, &place);
+    return place;
+}
+
+static int read_all(struct reader *r, const struct config *config)
+{
+    const struct json *agents = NULL, *teams = NULL;
+    struct arena *arena = &r->set->arena;
+    int rc = 0;
+
+    if (config->agents[0])
+        rc = json_parse(arena, str_from(config->agents), &agents);
+    if (rc == 0 && config->teams[0])
+        rc = json_parse(arena, str_from(config->teams), &teams);
+    if (rc < 0)
+        return rc;
+    r->set->defs = arena_array(arena, struct agent_def, DEFS_MAX);
+    r->setting = "agents";
+    r->place = place_of(config, "agents");
+    rc = read_setting(r, agents);
+    r->setting = "teams";
+    r->place = place_of(config, "teams");
+    if (rc == 0)
+        rc = read_setting(r, teams);
+    if (rc == 0)
+        rc = join_members(r, teams);
+    for (size_t i = 0; rc == 0 && i < r->set->count; i++)
+        if (r->set->defs[i].mode != TEAM_NONE)
+            r->set->defs[i].member_tools = team_member_tools(arena, &r->set->defs[i]);
+    return rc;
+}
+
+int agent_set_read(const struct config *config, const struct tool *const *tools, size_t tool_count,
+    struct agent_set **ret_set)
+{
+    struct agent_set *set = xcalloc(1, sizeof(*set));
+    struct reader r = {.set = set, .tools = tools, .tool_count = tool_count};
+    int rc;
+
+    arena_init(&set->arena);
+    rc = read_all(&r, config);
+    if (rc < 0) {
+        agent_set_free(set);
+        return rc;
+    }
+    *ret_set = set;
+    return 0;
+}
+
+void agent_set_free(struct agent_set *set)
+{
+    if (!set)
+        return;
+    arena_deinit(&set->arena);
+    free(set);
+}
+
+/* Without the line numbers that a tree setting carries. */
+struct str agent_schema_text(struct arena *arena, const struct json *node)
+{
+    struct buf out = BUF_IN(arena);
+    struct json_writer w;
+    bool object = json_is(node, JSON_OBJECT);
+
+    if (!object && !json_is(node, JSON_ARRAY))
+        return json_text(arena, node);
+    json_init(&w, &out);
+    object ? json_object_begin(&w) : json_array_begin(&w);
+    for (const struct json *one = json_first(node); one; one = json_next(one)) {
+        if (object && str_is(json_key(one), "@line"))
+            continue;
+        if (object)
+            json_name_str(&w, json_key(one));
+        json_put_raw(&w, agent_schema_text(arena, one));
+    }
+    object ? json_object_end(&w) : json_array_end(&w);
+    return buf_str(&out);
+}

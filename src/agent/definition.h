@@ -1,0 +1,59 @@
+/* Agents and teams as theo.yaml declares them (settings agents and teams), made once at start and
+ * immutable from then on. docs/agents.md tells what each member means.
+ *
+ * An agent has instructions, a model, tools; a team is an agent that leads others. Both are chosen
+ * by name, in the same way, and answer in the same way.
+ */
+#ifndef AGENT_DEFINITION_H
+#define AGENT_DEFINITION_H
+
+#include "agent/tool.h"
+#include "base/config.h"
+#include "model/model.h"
+
+#define AGENT_DEPTH_MAX 4 /* teams in teams */
+#define AGENT_MEMBERS_MAX 16
+
+enum team_mode {
+    TEAM_NONE,       /* an agent by itself */
+    TEAM_COORDINATE, /* the leader asks members for parts of the work and composes the answer */
+    TEAM_ROUTE,      /* the leader picks one member, whose answer is the answer */
+    TEAM_BROADCAST,  /* every member answers first, at the same time; the leader composes */
+};
+
+struct agent_def {
+    struct str name, role, instructions;
+    struct str model;            /* spec; "": the configured one and its fallbacks */
+    const struct str *fallbacks; /* specs, tried in order; none: those of the configuration */
+    size_t fallback_count;
+    const struct str *tools; /* names, also "server__*"; NULL: all there are */
+    size_t tool_count;
+    bool memory;              /* is told what is remembered of the chat */
+    struct str output_schema; /* JSON Schema of the reply; "": free text */
+    int64_t max_model_calls, max_tool_calls, timeout_ms; /* of its own part; 0: the run's */
+    enum team_mode mode;
+    const struct agent_def **members;
+    size_t member_count;
+    struct tool *member_tools; /* a team's leader asks its members by these */
+};
+
+struct agent_set {
+    struct arena arena;
+    struct agent_def *defs; /* agents first, then teams; members are resolved */
+    size_t count;
+};
+
+/* Read the settings agents and teams. tools: those built in, to check names against; names with
+ * "__" belong to sources and are not checked. 0 or ERR_INVALID with file, line and what is wrong.
+ * The set is freed by agent_set_free(). */
+MUST_CHECK int agent_set_read(const struct config *config, const struct tool *const *tools,
+    size_t tool_count, struct agent_set **ret_set);
+void agent_set_free(struct agent_set *set); /* NULL is allowed */
+/* The tools by which a team's leader asks its members (team.c). */
+struct tool *team_member_tools(struct arena *arena, const struct agent_def *team);
+/* The text of a schema in a tree setting, without its line numbers. */
+struct str agent_schema_text(struct arena *arena, const struct json *node);
+/* NULL when there is none of that name (any case). */
+const struct agent_def *agent_set_find(const struct agent_set *set, struct str name);
+
+#endif

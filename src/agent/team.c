@@ -1,0 +1,225 @@
+/* Members at work. A member is a run inside the run: it thinks with instructions, a model and tools
+ * of its own, and what it does counts, is recorded and is kept with the root. Its leader calls it
+ * by a tool, so that calls of several members at once, time-outs and failures are those of tools.
+ */
+#include "agent/private.h"
+#include "runtime/loop.h"
+
+static const char task_schema[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"task\"],\"properties\":{"
+    "\"task\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":4000,"
+    "\"description\":\"what to do, with all that is needed to know besides the chat\"}}}";
+
+static struct str member_data(struct run *run, const struct agent_def *member, struct str task,
+    const char *status, struct str text)
+{
+    struct buf out = BUF_IN(run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_str_member(&w, "member", member->name);
+    if (status)
+        json_cstr_member(&w, "status", status);
+    if (!str_empty(task))
+        json_str_member(&w, "task", task);
+    if (!str_empty(text))
+        json_str_member(&w, "text", utf8_truncate(text, 4000));
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+/* What a member has of its own begins empty; the rest is the leader's. */
+static struct run *begin_member(
+    struct run *leader, const struct agent_def *def, struct str task, struct arena *arena)
+{
+    struct run *run = arena_new(arena, struct run);
+    int64_t most = def->timeout_ms > 0 ? loop_now_ms(fiber_loop()) + def->timeout_ms : INT64_MAX;
+
+    *run = (struct run){
+        .root = leader->root,
+        .agent = def,
+        .task = task,
+        .depth = leader->depth + 1,
+        .house = leader->house,
+        .request = leader->request,
+        .arena = arena,
+        .seed = leader->seed,
+        .persona = leader->persona,
+        .row = leader->row,
+        .session = leader->session,
+        .chat = leader->chat,
+        .zone = leader->zone,
+        .now_ms = leader->now_ms,
+        .begun_ms = leader->begun_ms,
+        .deadline_ms = MIN(leader->deadline_ms, most),
+        .verdict = leader->verdict,
+        .delta = BUF_HEAP,
+        .result = {.reply = STR(""), .reason = STR("")},
+    };
+    return run;
+}
+
+/* 0 with the member's answer; ERR_* when it could not answer. Yields. */
+static int ask_member(struct run *leader, const struct agent_def *def, struct str task,
+    struct arena *arena, struct str *ret_answer)
+{
+    struct run *run = begin_member(leader, def, task, arena);
+    struct err cause;
+    int rc = run_event(leader, "member.started", member_data(run, def, task, NULL, STR("")));
+
+    if (rc == 0)
+        rc = think_prepare(run);
+    if (rc == 0)
+        rc = think(run);
+    cause = *err_get();
+    buf_deinit(&run->delta);
+    if (rc == ERR_CANCELLED || fiber_is_cancelled())
+        return err_set(ERR_CANCELLED, "The run was cancelled.");
+    if (run_event(leader, "member.completed",
+            member_data(run, def, STR(""), rc < 0 ? "failed" : "done",
+                rc < 0 ? str_from(cause.message) : run->result.reply)) < 0)
+        return ERR_CANCELLED;
+    *err_get() = cause;
+    if (rc == 0)
+        *ret_answer = run->result.reply;
+    return rc;
+}
+
+/* The run of every member's tool; ctx is the member. */
+static int call_member(const struct tool_call *call, struct tool_result *ret_result)
+{
+    const struct agent_def *def = call->tool->ctx;
+    struct str answer = STR("");
+    int rc = ask_member(call->run, def, json_get_str(call->args, "task"), call->arena, &answer);
+
+    if (rc < 0)
+        return rc;
+    *ret_result = (struct tool_result){.content = answer,
+        .summary = call->tool->stop_after
+                       ? answer
+                       : str_printf(call->arena, "%.*s answered", STR_ARG(def->name)),
+        .event = STR("")};
+    return 0;
+}
+
+/* Names of tools have no dashes. */
+static const char *tool_name(struct arena *arena, struct str name)
+{
+    char *text = str_cstr(arena, str_printf(arena, "ask_%.*s", STR_ARG(name)));
+
+    for (char *c = text; *c; c++)
+        *c = *c == '-' ? '_' : char_lower(*c);
+    return text;
+}
+
+struct tool *team_member_tools(struct arena *arena, const struct agent_def *team)
+{
+    struct tool *tools = arena_array(arena, struct tool, team->member_count);
+
+    for (size_t i = 0; i < team->member_count; i++) {
+        const struct agent_def *member = team->members[i];
+
+        tools[i] = (struct tool){
+            .name = tool_name(arena, member->name),
+            .description = str_printf(arena, "Ask your colleague %.*s%s%.*s. Answers in words.",
+                STR_ARG(member->name), member->role.len ? ": " : "", STR_ARG(member->role))
+                               .ptr,
+            .parameters = task_schema,
+            .effect = TOOL_READ,
+            .timeout_ms = HOUR_MS, /* the run's deadline comes first */
+            .run = call_member,
+            .stop_after = team->mode == TEAM_ROUTE,
+            .ctx = member,
+        };
+    }
+    return tools;
+}
+
+const struct tool *const *team_tools(struct run *run, size_t *ret_count)
+{
+    const struct agent_def *team = run->agent;
+    const struct tool **list;
+
+    *ret_count = 0;
+    if (!team || team->mode == TEAM_NONE || team->mode == TEAM_BROADCAST)
+        return NULL;
+    list = arena_array(run->arena, const struct tool *, team->member_count);
+    for (size_t i = 0; i < team->member_count; i++)
+        list[(*ret_count)++] = &team->member_tools[i];
+    return list;
+}
+
+/* One of the members that answer at the same time. */
+struct voice {
+    struct run *leader;
+    const struct agent_def *def;
+    struct arena arena;
+    struct str answer;
+    struct err cause;
+    struct fiber *fiber;
+    int rc;
+};
+
+static void speak_up(void *arg)
+{
+    struct voice *voice = arg;
+
+    memcpy(fiber_log_context()->run_id, voice->leader->row.id.ptr, ULID_LEN);
+    fiber_set_deadline(voice->leader->deadline_ms);
+    voice->rc = ask_member(voice->leader, voice->def, STR(""), &voice->arena, &voice->answer);
+    voice->cause = *err_get();
+}
+
+static void free_voice(void *arg)
+{
+    arena_deinit(arg);
+}
+
+static void join_all(struct voice *voices, size_t count)
+{
+    bool shielded = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (fiber_join(voices[i].fiber) == 0)
+            continue;
+        for (size_t j = i; j < count && !shielded; j++)
+            fiber_cancel(voices[j].fiber);
+        if (!shielded)
+            fiber_shield();
+        shielded = true;
+        i--;
+    }
+    if (shielded)
+        fiber_unshield();
+}
+
+int team_prepare(struct run *run)
+{
+    const struct agent_def *team = run->agent;
+    struct voice *voices;
+
+    if (!team || team->mode != TEAM_BROADCAST)
+        return 0;
+    voices = arena_array(run->arena, struct voice, team->member_count);
+    for (size_t i = 0; i < team->member_count; i++) {
+        voices[i] = (struct voice){.leader = run, .def = team->members[i]};
+        arena_init(&voices[i].arena);
+        arena_defer(run->arena, free_voice, &voices[i].arena);
+        voices[i].fiber = fiber_spawn_joinable(fiber_loop(), "run.member", speak_up, &voices[i]);
+    }
+    join_all(voices, team->member_count);
+    if (fiber_is_cancelled())
+        return err_set(ERR_CANCELLED, "The run was cancelled.");
+    for (size_t i = 0; i < team->member_count; i++)
+        run_message_add(
+            run, &(struct model_message){
+                     .role = MODEL_USER,
+                     .author = str_printf(
+                         run->arena, "(your colleague %.*s)", STR_ARG(team->members[i]->name)),
+                     .content = voices[i].rc == 0 ? voices[i].answer
+                                                  : str_printf(run->arena, "could not answer: %s",
+                                                        voices[i].cause.message),
+                 });
+    return 0;
+}
