@@ -11,7 +11,7 @@
 
 struct chat_options {
     struct caller caller;
-    const char *session, *prompt, *as;
+    const char *session, *prompt, *agent, *as;
     bool json, must_reply;
 };
 
@@ -28,6 +28,8 @@ static struct str chat_body(const struct chat_options *options, struct str trans
         json_str_member(&w, "session_id", session);
     if (options->prompt)
         json_cstr_member(&w, "system_prompt", options->prompt);
+    if (options->agent)
+        json_cstr_member(&w, "agent", options->agent);
     json_cstr_member(&w, "time_zone", options->caller.boot->config.time_zone);
     json_bool_member(&w, "must_reply", must_reply);
     json_object_end(&w);
@@ -225,6 +227,8 @@ int chat_command(int argc, char **argv)
     struct chat_options options = {.as = user && user[0] ? user : "You"};
     const struct cli_option list[] = {
         {"session", CLI_STR, &options.session, "ID", "Go on with this session."},
+        {"agent", CLI_STR, &options.agent, "NAME",
+            "The agent or team to ask, by its name in theo.yaml."},
         {"system-prompt", CLI_STR, &options.prompt, "TEXT", "Added to the instructions."},
         {"as", CLI_STR, &options.as, "NAME", "Who you are at the terminal."},
         {"must-reply", CLI_FLAG, &options.must_reply, NULL, "Answer even if not addressed."},

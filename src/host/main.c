@@ -16,7 +16,8 @@ const struct command commands[] = {
         "with every right, in DIR/admin.key.",
         serve_command},
     {"chat", "Let Theo answer a transcript, or talk to him",
-        "chat [FILE | -] [--json] [--session ID] [--must-reply] [--system-prompt TEXT] [--as "
+        "chat [FILE | -] [--json] [--session ID] [--must-reply] [--agent NAME] [--system-prompt "
+        "TEXT] [--as "
         "NAME]\n"
         "            [--url URL --key KEY]",
         "FILE holds lines `party: message`; - reads them from standard input. Without FILE, on a\n"
@@ -30,7 +31,8 @@ const struct command commands[] = {
         "server with --url and --key. A server serves the same at POST /mcp. See docs/mcp.md.",
         mcp_command},
     {"models", "List the configured models, or try one", "models [check [NAME]] [--json]",
-        "`check` asks the model three small things: a word, a tool call, and a streamed word. That\n"
+        "`check` asks the model three small things: a word, a tool call, and a streamed word. "
+        "That\n"
         "costs a few hundred tokens. Exit status 1: it cannot do something that Theo needs.",
         models_command},
     {"schedule", "Book, list, show and cancel events",

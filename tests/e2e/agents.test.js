@@ -151,6 +151,18 @@ test('who can be asked', async () => {
   assert.equal(unknown.json.field, 'agent');
 });
 
+test('theo chat asks one by name', async () => {
+  const dir = scratch();
+  writeFileSync(join(dir, 'theo.yaml'), yaml);
+  mock.onMessage(/Acme/, { content: 'Sensors.' });
+  const args = ['chat', '-', '--json', '--agent', 'researcher', '--data-dir', join(dir, 'data')];
+  const { code, stdout, stderr } = await run(args, { cwd: dir, env: env(), input: 'Ana: Theo, who is Acme?' });
+  assert.equal(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).agent, 'researcher');
+  const unknown = await run([...args.slice(0, 4), 'nobody', ...args.slice(5)], { cwd: dir, env: env(), input: 'Ana: Theo, hi' });
+  assert.equal(unknown.code, 2);
+});
+
 test('mistakes in the file are named with their line, and nothing starts', async () => {
   const cases = [
     ['agents:\n  a: {}\nteams:\n  t: {members: [u]}\n  u: {members: [t]}\n', /theo\.yaml:4.*back to the team itself/],
