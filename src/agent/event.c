@@ -52,14 +52,20 @@ static void hold(struct event_log *log, const struct run_event *event)
 
 int event_record(struct event_log *log, const char *type, struct str data)
 {
+    return event_record_as(log, type, data, data);
+}
+
+int event_record_as(struct event_log *log, const char *type, struct str data, struct str stored)
+{
     struct run_event event = {
         .seq = ++log->last_seq,
         .type = type,
         .at_ms = env_wall_ms(log->env),
-        .data = data,
+        .data = stored,
     };
 
     append(log, &event);
+    event.data = data;
     if (!log->sink)
         return 0;
     if (log->holding) {

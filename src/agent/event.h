@@ -10,7 +10,8 @@
  * Stored form: JSON arrays of consecutive events, as
  * [{"seq":1,"type":"run.started","at":"2026-03-02T09:00:00.000Z","data":{…}}, …]: those up to each
  * effect in an agent_actions row, under the seq of its first one, and the last in the run's own
- * row. Only the run's own fiber uses its log. Everything lives in the run's arena.
+ * row, where run.completed has null for data: it is the row's result. Only the run's own fiber uses
+ * its log. Everything lives in the run's arena.
  */
 #ifndef AGENT_EVENT_H
 #define AGENT_EVENT_H
@@ -51,6 +52,8 @@ void event_log_init(struct event_log *log, const struct env *env, struct arena *
 /* Record an event. data must stay until it is stored and delivered. 0, or what the sink returned.
  * Yields when the sink does. */
 MUST_CHECK int event_record(struct event_log *log, const char *type, struct str data);
+/* The same, stored with other data: the reader of the rows has what stands there elsewhere. */
+int event_record_as(struct event_log *log, const char *type, struct str data, struct str stored);
 /* Deliver an event that is not kept. */
 MUST_CHECK int event_stream(struct event_log *log, const char *type, struct str data);
 

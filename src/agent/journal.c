@@ -114,6 +114,12 @@ static void finish_row(struct run *run, const char *state)
     run->row.finished_at = env_wall_ms(run->house->env);
 }
 
+/* The result stands in the run's row once. */
+static int completed(struct run *run)
+{
+    return event_record_as(&run->log, "run.completed", run->row.result, STR("null"));
+}
+
 /* The first events; of a silent run also the last, and its result. */
 static int first_events(struct run *run)
 {
@@ -132,7 +138,7 @@ static int first_events(struct run *run)
     run->result.latency_ms = env_mono_ms(run->house->env) - run->begun_ms;
     run->row.result = result_text(run);
     finish_row(run, "completed");
-    return run_event(run, "run.completed", run->row.result);
+    return completed(run); /* held back: its reader cannot go away */
 }
 
 /* The events that no row holds yet go into the run's own row: a run that does nothing but answer
@@ -433,16 +439,17 @@ static struct str failed_data(struct run *run, int code, const struct err *cause
 
 static void last_event(struct run *run, const char *state, int code, const struct err *cause)
 {
-    const char *type = "run.completed";
-    struct str data = run->row.result;
+    int rc;
 
-    if (code < 0) {
-        type = strcmp(state, "cancelled") == 0 ? "run.cancelled" : "run.failed";
-        data = failed_data(run, code, cause);
-    }
     event_log_hold(&run->log);
-    if (event_record(&run->log, type, data) != 0)
-        log_debug("run.event_lost", LOG_CSTR("type", type));
+    if (code == 0)
+        rc = completed(run);
+    else
+        rc = event_record(&run->log,
+            strcmp(state, "cancelled") == 0 ? "run.cancelled" : "run.failed",
+            failed_data(run, code, cause));
+    if (rc != 0)
+        log_debug("run.event_lost", LOG_CSTR("state", state));
 }
 
 /* *ret_session: what the session will be then. */

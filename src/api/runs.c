@@ -12,6 +12,18 @@ static void join_events(struct json_writer *w, struct str events)
         json_put_raw(w, str_slice(events, 1, events.len - 1));
 }
 
+/* Of a completed run the last event is the result, which stands in the row once. */
+static void join_last(struct exchange *x, const struct run_row *run, struct json_writer *w)
+{
+    static const struct str place = {"\"data\":null}]", 13};
+    struct str events = str_trim(run->events);
+
+    if (!str_empty(run->result) && str_ends(events, place))
+        events = str_printf(x->arena, "%.*s%.*s}]", (int)(events.len - strlen("null}]")),
+            events.ptr, STR_ARG(run->result));
+    join_events(w, events);
+}
+
 static int write_events(struct exchange *x, const struct run_row *run, struct json_writer *w)
 {
     struct store_query query = {.entity = STORE_AGENT_ACTIONS,
@@ -35,7 +47,7 @@ static int write_events(struct exchange *x, const struct run_row *run, struct js
             join_events(w, rows[i].events);
         query.cursor = page.cursor;
     } while (!str_empty(page.cursor));
-    join_events(w, run->events);
+    join_last(x, run, w);
     json_array_end(w);
     return 0;
 }

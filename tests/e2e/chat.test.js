@@ -123,6 +123,8 @@ test('server-sent events: run.completed is last and carries the same object', as
   const stored = run.json.events.map((e) => e.type);
   assert.deepEqual(stored.filter((t) => t !== 'model.delta'),
     list.map((e) => e.event).filter((t) => t !== 'model.delta'));
+  assert.equal(run.json.events.at(-1).type, 'run.completed');
+  assert.deepEqual(run.json.events.at(-1).data, run.json.result);
 });
 
 test('a browser-grade event source client reads the stream', async () => {

@@ -85,5 +85,6 @@ TEST(event_log_holds_back_until_stored)
     buf_clear(&heard);
     REQUIRE_OK(event_record(&log, "c", STR("{}")));
     REQUIRE_OK(event_stream(&log, "model.delta", STR("{}")));
-    EXPECT_STR(buf_str(&heard), "21 c {}\n0 model.delta {}\n");
+    REQUIRE_OK(event_record_as(&log, "d", STR("{\"shown\":1}"), STR("null")));
+    EXPECT_STR(buf_str(&heard), "21 c {}\n0 model.delta {}\n22 d {\"shown\":1}\n");
 }

@@ -89,6 +89,7 @@ TEST(run_numbers_events_without_a_gap)
     struct run_result result;
     struct run_request request;
     const struct json *events;
+    struct run_row row;
     int64_t seq = 0;
 
     REQUIRE(fixture_open(t, &f, answers, NULL));
@@ -99,7 +100,10 @@ TEST(run_numbers_events_without_a_gap)
     for (const struct json *event = json_first(events); event; event = json_next(event))
         EXPECT_EQ(json_get_i64(event, "seq", 0), ++seq);
     EXPECT_STR(json_get_str(json_at(events, 0), "type"), "run.started");
-    EXPECT_STR(json_get_str(json_get(json_at(events, 4), "data"), "reply"), "Hello Ana.");
+    EXPECT_STR(json_get_str(json_at(events, 4), "type"), "run.completed");
+    EXPECT(json_is(json_get(json_at(events, 4), "data"), JSON_NULL)); /* stands in the run once */
+    REQUIRE_OK(store_get(f.store, STORE_RUNS, STR("main"), result.run_id, t->arena, &row));
+    EXPECT(str_find(row.result, STR("\"reply\":\"Hello Ana.\""), 0) > 0);
     fixture_close(&f);
 }
 
