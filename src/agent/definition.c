@@ -1,6 +1,6 @@
 #include "agent/definition.h"
 
-#include <ctype.h>
+#include "agent/workflow.h"
 
 #define NAME_MAX_LEN 40
 #define TEXT_MAX (16 * KIB)
@@ -15,7 +15,7 @@ struct reader {
     struct agent_set *set;
     const struct tool *const *tools;
     size_t tool_count;
-    const char *setting; /* "agents" or "teams" */
+    const char *setting; /* "agents", "teams" or "workflows" */
     const char *place;   /* of the whole setting */
     const struct json *entry;
     struct agent_def *def;
@@ -57,15 +57,19 @@ static int check_members(const struct reader *r)
     static const char *const both[] = {"role", "instructions", "model", "fallbacks", "tools",
         "memory", "output-schema", "max-model-calls", "max-tool-calls", "timeout-ms", "@line"};
     static const char *const team[] = {"mode", "members"};
+    static const char *const workflow[] = {"role", "steps", "answer", "@line"};
     bool is_team = strcmp(r->setting, "teams") == 0;
+    bool is_workflow = strcmp(r->setting, "workflows") == 0;
 
     for (const struct json *m = json_first(r->entry); m; m = json_next(m)) {
         bool known = false;
 
         for (size_t i = 0; i < ARRAY_LEN(both); i++)
-            known |= str_is(json_key(m), both[i]);
+            known |= !is_workflow && str_is(json_key(m), both[i]);
         for (size_t i = 0; i < ARRAY_LEN(team); i++)
             known |= is_team && str_is(json_key(m), team[i]);
+        for (size_t i = 0; i < ARRAY_LEN(workflow); i++)
+            known |= is_workflow && str_is(json_key(m), workflow[i]);
         if (!known)
             return wrong(r, NULL, "has no member %.*s", (int)MIN(json_key(m).len, (size_t)60),
                 json_key(m).ptr);
@@ -246,7 +250,7 @@ static int depth_of(const struct agent_def *def, int depth)
 {
     int most = depth;
 
-    for (size_t i = 0; i < def->member_count && depth <= AGENT_DEPTH_MAX; i++)
+    for (size_t i = 0; i < def->member_count && most <= AGENT_DEPTH_MAX; i++)
         most = MAX(most, depth_of(def->members[i], depth + 1));
     return most;
 }
@@ -279,15 +283,34 @@ static int join_members(struct reader *r, const struct json *teams)
             r->def->members[r->def->member_count++] = member;
         }
     }
-    for (const struct json *entry = json_first(teams); entry; entry = json_next(entry)) {
+    return 0;
+}
+
+static int read_workflows(struct reader *r, const struct json *workflows)
+{
+    struct workflow_source source = {r->set, r->tools, r->tool_count, r->place};
+    int rc = 0;
+
+    for (const struct json *entry = json_first(workflows); entry && rc == 0;
+         entry = json_next(entry))
+        if (!str_is(json_key(entry), "@line"))
+            rc = workflow_read(
+                &source, entry, (struct agent_def *)agent_set_find(r->set, json_key(entry)));
+    return rc;
+}
+
+/* Nobody may end up working for themselves. */
+static int check_depth(struct reader *r, const struct json *entries)
+{
+    for (const struct json *entry = json_first(entries); entry; entry = json_next(entry)) {
         if (str_is(json_key(entry), "@line"))
             continue;
         r->entry = entry;
         r->def = (struct agent_def *)agent_set_find(r->set, json_key(entry));
         if (depth_of(r->def, 0) > AGENT_DEPTH_MAX)
-            return wrong(r, "members",
-                "lead back to the team itself, or teams are nested more than %d deep",
-                AGENT_DEPTH_MAX);
+            return wrong(r, r->def->workflow ? "steps" : "members",
+                "lead back to the %s itself, or are nested more than %d deep",
+                r->def->workflow ? "workflow" : "team", AGENT_DEPTH_MAX);
     }
     return 0;
 }
@@ -304,7 +327,7 @@ static const char *place_of(const struct config *config, const char *setting)
 
 static int read_all(struct reader *r, const struct config *config)
 {
-    const struct json *agents = NULL, *teams = NULL;
+    const struct json *agents = NULL, *teams = NULL, *workflows = NULL;
     struct arena *arena = &r->set->arena;
     int rc = 0;
 
@@ -312,6 +335,8 @@ static int read_all(struct reader *r, const struct config *config)
         rc = json_parse(arena, str_from(config->agents), &agents);
     if (rc == 0 && config->teams[0])
         rc = json_parse(arena, str_from(config->teams), &teams);
+    if (rc == 0 && config->workflows[0])
+        rc = json_parse(arena, str_from(config->workflows), &workflows);
     if (rc < 0)
         return rc;
     r->set->defs = arena_array(arena, struct agent_def, DEFS_MAX);
@@ -322,8 +347,24 @@ static int read_all(struct reader *r, const struct config *config)
     r->place = place_of(config, "teams");
     if (rc == 0)
         rc = read_setting(r, teams);
+    r->setting = "workflows";
+    r->place = place_of(config, "workflows");
+    if (rc == 0)
+        rc = read_setting(r, workflows);
+    r->setting = "teams";
+    r->place = place_of(config, "teams");
     if (rc == 0)
         rc = join_members(r, teams);
+    r->setting = "workflows";
+    r->place = place_of(config, "workflows");
+    if (rc == 0)
+        rc = read_workflows(r, workflows);
+    if (rc == 0)
+        rc = check_depth(r, workflows);
+    r->setting = "teams";
+    r->place = place_of(config, "teams");
+    if (rc == 0)
+        rc = check_depth(r, teams);
     for (size_t i = 0; rc == 0 && i < r->set->count; i++)
         if (r->set->defs[i].mode != TEAM_NONE)
             r->set->defs[i].member_tools = team_member_tools(arena, &r->set->defs[i]);

@@ -21,6 +21,8 @@ enum team_mode {
     TEAM_BROADCAST,  /* every member answers first, at the same time; the leader composes */
 };
 
+struct workflow;
+
 struct agent_def {
     struct str name, role, instructions;
     struct str model;            /* spec; "": the configured one and its fallbacks */
@@ -34,16 +36,18 @@ struct agent_def {
     enum team_mode mode;
     const struct agent_def **members;
     size_t member_count;
-    struct tool *member_tools; /* a team's leader asks its members by these */
+    struct tool *member_tools;       /* a team's leader asks its members by these */
+    const struct workflow *workflow; /* its steps; NULL: an agent or a team */
 };
 
 struct agent_set {
     struct arena arena;
-    struct agent_def *defs; /* agents first, then teams; members are resolved */
+    struct agent_def *defs; /* agents first, then teams, then workflows; members are resolved */
     size_t count;
 };
 
-/* Read the settings agents and teams. tools: those built in, to check names against; names with
+/* Read the settings agents, teams and workflows. tools: those built in, to check names against;
+ * names with
  * "__" belong to sources and are not checked. 0 or ERR_INVALID with file, line and what is wrong.
  * The set is freed by agent_set_free(). */
 MUST_CHECK int agent_set_read(const struct config *config, const struct tool *const *tools,

@@ -94,8 +94,16 @@ MUST_CHECK int think(struct run *run);
 /* Let a team's members speak first where its mode says so: their answers go into the messages. 0,
  * or what ends the run. Yields. */
 MUST_CHECK int team_prepare(struct run *run);
+/* Let def work on task, "" for the chat itself: 0 with its answer, or ERR_* when it could not
+ * answer. What it makes lives in arena. Yields. */
+MUST_CHECK int team_ask(struct run *leader, const struct agent_def *def, struct str task,
+    struct arena *arena, struct str *ret_answer);
 /* The tools that a team's leader has besides its own; *ret_count 0 for others. */
 const struct tool *const *team_tools(struct run *run, size_t *ret_count);
+
+/* workflow.c */
+/* Take the steps of run->agent's workflow; the answer is in run->result. Yields. */
+MUST_CHECK int workflow_run(struct run *run);
 
 /* toolbox.c */
 /* Gather the run's tools. 0, or what ends the run. Yields. */

@@ -41,7 +41,8 @@ static int check_agent(const struct run_request *request, const struct agent_hou
         str_eq_nocase(request->agent, str_from(config->agent_name)))
         return 0;
     return err_field(ERR_INVALID, "agent",
-        "There is no agent or team %.*s; leave agent out, or say %s (GET /api/agents lists all).",
+        "There is no agent, team or workflow %.*s; leave agent out, or say %s (GET /api/agents "
+        "lists all).",
         (int)MIN(request->agent.len, (size_t)64), request->agent.ptr, config->agent_name);
 }
 

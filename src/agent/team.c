@@ -61,8 +61,8 @@ static struct run *begin_member(
 }
 
 /* 0 with the member's answer; ERR_* when it could not answer. Yields. */
-static int ask_member(struct run *leader, const struct agent_def *def, struct str task,
-    struct arena *arena, struct str *ret_answer)
+int team_ask(struct run *leader, const struct agent_def *def, struct str task, struct arena *arena,
+    struct str *ret_answer)
 {
     struct run *run = begin_member(leader, def, task, arena);
     struct err cause;
@@ -91,7 +91,7 @@ static int call_member(const struct tool_call *call, struct tool_result *ret_res
 {
     const struct agent_def *def = call->tool->ctx;
     struct str answer = STR("");
-    int rc = ask_member(call->run, def, json_get_str(call->args, "task"), call->arena, &answer);
+    int rc = team_ask(call->run, def, json_get_str(call->args, "task"), call->arena, &answer);
 
     if (rc < 0)
         return rc;
@@ -167,7 +167,7 @@ static void speak_up(void *arg)
 
     memcpy(fiber_log_context()->run_id, voice->leader->row.id.ptr, ULID_LEN);
     fiber_set_deadline(voice->leader->deadline_ms);
-    voice->rc = ask_member(voice->leader, voice->def, STR(""), &voice->arena, &voice->answer);
+    voice->rc = team_ask(voice->leader, voice->def, STR(""), &voice->arena, &voice->answer);
     voice->cause = *err_get();
 }
 

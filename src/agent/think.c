@@ -499,8 +499,11 @@ static int fit_schema(struct run *run, const struct model_reply *reply)
 
 int think(struct run *run)
 {
-    int prepared = prepare_messages(run);
+    int prepared;
 
+    if (run->agent && run->agent->workflow)
+        return workflow_run(run);
+    prepared = prepare_messages(run);
     if (prepared < 0)
         return prepared;
     for (;;) {

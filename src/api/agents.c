@@ -1,5 +1,5 @@
-/* /api/agents and /api/teams: who can be asked by name. */
-#include "agent/definition.h"
+/* /api/agents, /api/teams and /api/workflows: who can be asked by name. */
+#include "agent/workflow.h"
 #include "api/exchange.h"
 
 static const char *mode_name(enum team_mode mode)
@@ -41,8 +41,11 @@ static void write_def(struct json_writer *w, const struct agent_def *def)
     write_limit(w, "max_model_calls", def->max_model_calls);
     write_limit(w, "max_tool_calls", def->max_tool_calls);
     write_limit(w, "timeout_ms", def->timeout_ms);
-    if (def->mode != TEAM_NONE) {
+    if (def->mode != TEAM_NONE)
         json_cstr_member(w, "mode", mode_name(def->mode));
+    if (def->workflow)
+        write_names(w, "steps", def->workflow->names, (size_t)def->workflow->slot_count);
+    if (def->mode != TEAM_NONE || def->workflow) {
         json_name(w, "members");
         json_array_begin(w);
         for (size_t i = 0; i < def->member_count; i++)
@@ -62,7 +65,16 @@ static struct agent_def default_agent(const struct exchange *x)
         .memory = true};
 }
 
-static int list(struct exchange *x, const char *member, bool teams)
+enum kind { AGENT, TEAM, WORKFLOW };
+
+static enum kind kind_of(const struct agent_def *def)
+{
+    if (def->workflow)
+        return WORKFLOW;
+    return def->mode == TEAM_NONE ? AGENT : TEAM;
+}
+
+static int list(struct exchange *x, const char *member, enum kind kind)
 {
     const struct agent_set *set = x->api->house->agents;
     struct agent_def theo = default_agent(x);
@@ -73,10 +85,10 @@ static int list(struct exchange *x, const char *member, bool teams)
     json_object_begin(&w);
     json_name(&w, member);
     json_array_begin(&w);
-    if (!teams && !agent_set_find(set, theo.name))
+    if (kind == AGENT && !agent_set_find(set, theo.name))
         write_def(&w, &theo);
     for (size_t i = 0; set && i < set->count; i++)
-        if ((set->defs[i].mode != TEAM_NONE) == teams)
+        if (kind_of(&set->defs[i]) == kind)
             write_def(&w, &set->defs[i]);
     json_array_end(&w);
     json_object_end(&w);
@@ -84,17 +96,18 @@ static int list(struct exchange *x, const char *member, bool teams)
     return 0;
 }
 
-static int get(struct exchange *x, bool team)
+static int get(struct exchange *x, enum kind kind)
 {
+    static const char *const names[] = {"agent", "team", "workflow"};
     const struct agent_def *def = agent_set_find(x->api->house->agents, x->params[0]);
     struct agent_def theo = default_agent(x);
     struct buf out = BUF_IN(x->arena);
     struct json_writer w;
 
-    if (!def && !team && str_eq_nocase(x->params[0], theo.name))
+    if (!def && kind == AGENT && str_eq_nocase(x->params[0], theo.name))
         def = &theo;
-    if (!def || (def->mode != TEAM_NONE) != team)
-        return err_set(ERR_NOT_FOUND, "There is no %s of this name.", team ? "team" : "agent");
+    if (!def || kind_of(def) != kind)
+        return err_set(ERR_NOT_FOUND, "There is no %s of this name.", names[kind]);
     json_init(&w, &out);
     write_def(&w, def);
     answer_json(&x->answer, 200, &out);
@@ -103,20 +116,30 @@ static int get(struct exchange *x, bool team)
 
 int agents_list(struct exchange *x)
 {
-    return list(x, "agents", false);
+    return list(x, "agents", AGENT);
 }
 
 int agents_get(struct exchange *x)
 {
-    return get(x, false);
+    return get(x, AGENT);
 }
 
 int teams_list(struct exchange *x)
 {
-    return list(x, "teams", true);
+    return list(x, "teams", TEAM);
 }
 
 int teams_get(struct exchange *x)
 {
-    return get(x, true);
+    return get(x, TEAM);
+}
+
+int workflows_list(struct exchange *x)
+{
+    return list(x, "workflows", WORKFLOW);
+}
+
+int workflows_get(struct exchange *x)
+{
+    return get(x, WORKFLOW);
 }

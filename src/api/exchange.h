@@ -152,6 +152,8 @@ int agents_list(struct exchange *x);
 int agents_get(struct exchange *x);
 int teams_list(struct exchange *x);
 int teams_get(struct exchange *x);
+int workflows_list(struct exchange *x);
+int workflows_get(struct exchange *x);
 int memories_post(struct exchange *x);
 int memories_list(struct exchange *x);
 int memories_get(struct exchange *x);

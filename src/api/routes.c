@@ -33,6 +33,8 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/agents/{name}", "read chat", agents_get, 0},
     {HTTP_GET, "/api/teams", "read chat", teams_list, 0},
     {HTTP_GET, "/api/teams/{name}", "read chat", teams_get, 0},
+    {HTTP_GET, "/api/workflows", "read chat", workflows_list, 0},
+    {HTTP_GET, "/api/workflows/{name}", "read chat", workflows_get, 0},
 
     {HTTP_POST, "/api/memories", "admin", memories_post, ROUTE_BODY},
     {HTTP_GET, "/api/memories", "read", memories_list, 0},

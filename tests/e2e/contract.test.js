@@ -92,6 +92,8 @@ test('answers fit the contract', async () => {
   await call('GET', '/api/agents/nobody');
   await call('GET', '/api/teams');
   await call('GET', '/api/teams/nobody');
+  await call('GET', '/api/workflows');
+  await call('GET', '/api/workflows/nobody');
   await call('GET', '/api/sessions');
   await call('GET', `/api/sessions/${chat.json.session_id}`);
   await call('GET', `/api/sessions/${chat.json.session_id}/messages`);
