@@ -2,9 +2,9 @@
  *
  * The input of a run that will speak waits, so that a short run is one commit: nobody knows the run
  * before the answer names it, and nothing was done or acknowledged that a crash could belie. It is
- * stored before the first tool call, with the end of the run, or after KEEP_AFTER_MS while the
- * model still works: a run that takes long leaves its trace. When somebody watches its events, the
- * input does not wait.
+ * stored before the first tool call, with the end of the run, or after the setting
+ * run.keep-input-after-ms while the model still works: a run that takes long leaves its trace. When
+ * somebody watches its events, the input does not wait.
  *
  * Runs on one session may happen at once, in several processes. The session's version orders them:
  * a commit that comes second finds a conflict, reads the session again and joins on behind. What
@@ -17,7 +17,6 @@
 #define TRIES 200
 #define WAIT_MS_MAX 20
 #define UNKNOWN_MAX 3
-#define KEEP_AFTER_MS 100
 
 /* Let the others go on; later tries wait longer. */
 static int back_off(struct run *run, int try)
@@ -345,7 +344,7 @@ static void keep(void *arg)
     int rc, unknown = 0;
 
     memcpy(fiber_log_context()->run_id, run->row.id.ptr, ULID_LEN);
-    if (fiber_sleep(KEEP_AFTER_MS) != 0)
+    if (fiber_sleep(run->house->config->run_keep_input_after_ms) != 0)
         return;
     arena_init(&arena);
     do

@@ -388,6 +388,36 @@ TEST(journal_keeps_the_input_of_a_run_that_takes_long)
     fixture_close(&f);
 }
 
+static int answers_slowly(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)f, (void)call, (void)request, (void)arena, (void)error;
+    if (fiber_sleep(150) != 0)
+        return ERR_CANCELLED;
+    return reply_text(reply, "Yes.");
+}
+
+TEST(journal_keeps_the_input_when_the_setting_says)
+{
+    static const int64_t after_ms[] = {0, 3600000};
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+    int64_t before;
+
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(fixture_open(t, &f, answers_slowly, NULL));
+        f.config.run_keep_input_after_ms = after_ms[i];
+        request = unwatched(&f, "Ana: Theo, one?");
+        REQUIRE_OK(store_workspace(f.store, STR("main")));
+        before = batches(&f);
+        REQUIRE_OK(fixture_run(&f, &request, &result));
+        EXPECT_EQ(batches(&f), before + (i == 0 ? 2 : 1));
+        EXPECT_STR(fixture_messages(&f, result.session_id), "Ana: Theo, one?\nTheo: Yes.\n");
+        fixture_close(&f);
+    }
+}
+
 static int books(struct fixture *f, int call, const struct model_request *request,
     struct arena *arena, struct model_reply *reply, enum model_error *error)
 {
