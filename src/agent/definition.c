@@ -9,7 +9,8 @@
 static const char *const modes[] = {[TEAM_NONE] = "",
     [TEAM_COORDINATE] = "coordinate",
     [TEAM_ROUTE] = "route",
-    [TEAM_BROADCAST] = "broadcast"};
+    [TEAM_BROADCAST] = "broadcast",
+    [TEAM_TASKS] = "tasks"};
 
 struct reader {
     struct agent_set *set;
@@ -171,7 +172,7 @@ static int read_mode(const struct reader *r)
         if (str_is(mode, modes[i]))
             r->def->mode = (enum team_mode)i;
     if (r->def->mode == TEAM_NONE)
-        return wrong(r, "mode", "must be coordinate, route or broadcast");
+        return wrong(r, "mode", "must be coordinate, route, broadcast or tasks");
     return 0;
 }
 
@@ -367,7 +368,7 @@ static int read_all(struct reader *r, const struct config *config)
         rc = check_depth(r, teams);
     for (size_t i = 0; rc == 0 && i < r->set->count; i++)
         if (r->set->defs[i].mode != TEAM_NONE)
-            r->set->defs[i].member_tools = team_member_tools(arena, &r->set->defs[i]);
+            team_member_tools(arena, &r->set->defs[i]);
     return rc;
 }
 

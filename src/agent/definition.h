@@ -19,6 +19,7 @@ enum team_mode {
     TEAM_COORDINATE, /* the leader asks members for parts of the work and composes the answer */
     TEAM_ROUTE,      /* the leader picks one member, whose answer is the answer */
     TEAM_BROADCAST,  /* every member answers first, at the same time; the leader composes */
+    TEAM_TASKS,      /* the leader keeps a list of tasks, which members work through */
 };
 
 struct workflow;
@@ -36,7 +37,8 @@ struct agent_def {
     enum team_mode mode;
     const struct agent_def **members;
     size_t member_count;
-    struct tool *member_tools;       /* a team's leader asks its members by these */
+    struct tool *member_tools; /* a team's leader asks its members by these */
+    size_t member_tool_count;
     const struct workflow *workflow; /* its steps; NULL: an agent or a team */
 };
 
@@ -53,8 +55,8 @@ struct agent_set {
 MUST_CHECK int agent_set_read(const struct config *config, const struct tool *const *tools,
     size_t tool_count, struct agent_set **ret_set);
 void agent_set_free(struct agent_set *set); /* NULL is allowed */
-/* The tools by which a team's leader asks its members (team.c). */
-struct tool *team_member_tools(struct arena *arena, const struct agent_def *team);
+/* Make the tools by which a team's leader asks its members (team.c). */
+void team_member_tools(struct arena *arena, struct agent_def *team);
 /* The text of a schema in a tree setting, without its line numbers. */
 struct str agent_schema_text(struct arena *arena, const struct json *node);
 /* NULL when there is none of that name (any case). */

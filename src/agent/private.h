@@ -57,6 +57,8 @@ struct run {
     bool repaired; /* an answer that did not fit its schema was given back */
     bool stopped;  /* a tool that ends the work gave the answer: result.reply */
 
+    struct task_list *tasks; /* of a leader that keeps one; tasks.c */
+
     struct run_result result;
     struct run_action *actions;
     struct tool_citation *citations;
@@ -100,6 +102,10 @@ MUST_CHECK int team_ask(struct run *leader, const struct agent_def *def, struct 
     struct arena *arena, struct str *ret_answer);
 /* The tools that a team's leader has besides its own; *ret_count 0 for others. */
 const struct tool *const *team_tools(struct run *run, size_t *ret_count);
+
+/* tasks.c */
+/* The tool by which the leader of a team in mode tasks has its list worked through. */
+void tasks_tool(struct arena *arena, const struct agent_def *team, struct tool *ret_tool);
 
 /* workflow.c */
 /* Take the steps of run->agent's workflow; the answer is in run->result. Yields. */

@@ -113,10 +113,19 @@ static const char *tool_name(struct arena *arena, struct str name)
     return text;
 }
 
-struct tool *team_member_tools(struct arena *arena, const struct agent_def *team)
+void team_member_tools(struct arena *arena, struct agent_def *team)
 {
     struct tool *tools = arena_array(arena, struct tool, team->member_count);
 
+    team->member_tools = tools;
+    team->member_tool_count = team->member_count;
+    if (team->mode == TEAM_TASKS) {
+        team->member_tool_count = 1;
+        tasks_tool(arena, team, &tools[0]);
+        return;
+    }
+    if (team->mode == TEAM_BROADCAST)
+        team->member_tool_count = 0;
     for (size_t i = 0; i < team->member_count; i++) {
         const struct agent_def *member = team->members[i];
 
@@ -133,7 +142,6 @@ struct tool *team_member_tools(struct arena *arena, const struct agent_def *team
             .ctx = member,
         };
     }
-    return tools;
 }
 
 const struct tool *const *team_tools(struct run *run, size_t *ret_count)
@@ -142,10 +150,10 @@ const struct tool *const *team_tools(struct run *run, size_t *ret_count)
     const struct tool **list;
 
     *ret_count = 0;
-    if (!team || team->mode == TEAM_NONE || team->mode == TEAM_BROADCAST)
+    if (!team || team->member_tool_count == 0)
         return NULL;
-    list = arena_array(run->arena, const struct tool *, team->member_count);
-    for (size_t i = 0; i < team->member_count; i++)
+    list = arena_array(run->arena, const struct tool *, team->member_tool_count);
+    for (size_t i = 0; i < team->member_tool_count; i++)
         list[(*ret_count)++] = &team->member_tools[i];
     return list;
 }

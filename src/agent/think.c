@@ -102,6 +102,10 @@ static struct str team_sentence(const struct agent_def *agent)
     case TEAM_ROUTE:
         return STR("You lead colleagues. Ask the one of them who can do this best, once: what that "
                    "colleague says is the answer.");
+    case TEAM_TASKS:
+        return STR("You lead colleagues. Break the work into tasks, each for the one who can do it "
+                   "best and after those it needs; look at how they stand, add what is missing, "
+                   "and answer from the outcome.");
     case TEAM_BROADCAST:
         return STR("Your colleagues have spoken below. Answer from what they say.");
     default:

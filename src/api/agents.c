@@ -5,7 +5,11 @@
 static const char *mode_name(enum team_mode mode)
 {
     static const char *const names[] = {
-        [TEAM_COORDINATE] = "coordinate", [TEAM_ROUTE] = "route", [TEAM_BROADCAST] = "broadcast"};
+        [TEAM_COORDINATE] = "coordinate",
+        [TEAM_ROUTE] = "route",
+        [TEAM_BROADCAST] = "broadcast",
+        [TEAM_TASKS] = "tasks",
+    };
 
     return names[mode];
 }

@@ -14,6 +14,7 @@ agents:
   critic: {role: judges, tools: []}
 teams:
   desk: {mode: coordinate, members: [line], tools: []}
+  crew: {mode: tasks, members: [researcher, writer, critic], tools: []}
 workflows:
   line:
     role: facts, then a text
@@ -82,7 +83,8 @@ before(async () => {
 after(async () => { await theo.stop(); await mock.stop(); });
 beforeEach(() => mock.reset());
 
-const task = (request) => JSON.stringify(request.messages).match(/(FACTS|WRITE|FOR|AGAINST|SUM|DRAFT|JUDGE|TOPIC|SELL|HELP|OTHER|PLEASE|TITLE|CONFIRM|BREAK|SPARE|AFTER|SLOW|NEXT)\b(?:[^"\\]|\\(?!n))*/)?.[0] ?? '';
+const system = (request) => request.messages.find((m) => m.role === 'system').content;
+const task = (request) => system(request).match(/The task\n([^]*)/)?.[1].trim() ?? '';
 const says = (word, answer, options) => mock.on({ predicate: (request) => task(request).startsWith(word) }, answer, options);
 const broken = { error: { message: 'overloaded', type: 'server_error' }, status: 500 };
 const tasks = () => mock.getRequests().map((r) => task(r.body));
@@ -191,6 +193,35 @@ test('a workflow is a member of a team', async () => {
   const { json, text } = await theo.chat('Ana: Theo, who is Acme?', { agent: 'desk' });
   assert.equal(json?.reply, 'They sell sensors.', text);
   assert.ok(tasks().includes('FACTS about look at them'), tasks().join());
+});
+
+test('tasks: in the order of what waits for what, with the outcome of those before; a failure blocks those after alone', async () => {
+  const list = [
+    { id: 'facts', member: 'researcher', task: 'FACTS of Acme' },
+    { id: 'doubts', member: 'critic', task: 'BREAK' },
+    { id: 'text', member: 'writer', task: 'WRITE it', after: ['facts'] },
+    { id: 'end', member: 'writer', task: 'NEXT', after: ['text', 'doubts'] },
+  ];
+  says('FACTS', { content: 'Acme sells sensors.' });
+  says('BREAK', broken);
+  says('WRITE', { content: 'Sensors.' });
+  mock.on({ userMessage: /Acme/, hasToolResult: false }, { toolCalls: [{ name: 'do_tasks', arguments: JSON.stringify({ tasks: list }) }] });
+  mock.on({ userMessage: /Acme/, hasToolResult: true }, { content: 'They sell sensors.' });
+  const { json, text } = await theo.chat('Ana: Theo, what of Acme?', { agent: 'crew' });
+  assert.equal(json?.reply, 'They sell sensors.', text);
+  const told = JSON.parse(mock.getRequests().at(-1).body.messages.at(-1).content);
+  assert.deepEqual(told.tasks.map((t) => `${t.id} ${t.state} ${t.answer ?? ''}`), ['facts done Acme sells sensors.', 'doubts failed ', 'text done Sensors.', 'end blocked ']);
+  const writer = mock.getRequests().find((r) => task(r.body).startsWith('WRITE'));
+  assert.equal(task(writer.body), 'WRITE it\n\nThe outcome of facts:\nAcme sells sensors.');
+});
+
+test('tasks that wait for one another, or for one that there is not, are given back', async () => {
+  const list = [{ id: 'a', member: 'writer', task: 'NEXT', after: ['b'] }, { id: 'b', member: 'writer', task: 'NEXT', after: ['a'] }];
+  mock.on({ userMessage: /Acme/, hasToolResult: false }, { toolCalls: [{ name: 'do_tasks', arguments: JSON.stringify({ tasks: list }) }] });
+  mock.on({ userMessage: /Acme/, hasToolResult: true }, { content: 'I could not.' });
+  const { json, text } = await theo.chat('Ana: Theo, what of Acme?', { agent: 'crew' });
+  assert.equal(json?.reply, 'I could not.', text);
+  assert.match(mock.getRequests().at(-1).body.messages.at(-1).content, /waits for b, which is no task above it/);
 });
 
 test('who can be asked', async () => {
