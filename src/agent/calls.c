@@ -4,8 +4,11 @@
  * themselves run on fibers of their own. A single call stays on the run's fiber. Tools that run at
  * the same time get an arena each, because a store may fill one from another thread.
  */
+#include "agent/approval.h"
+#include "agent/gate.h"
 #include "agent/ledger.h"
-#include "agent/private.h"
+#include "agent/tool_cache.h"
+#include "runtime/errinj.h"
 #include "runtime/loop.h"
 #include "watch/metrics.h"
 
@@ -20,6 +23,10 @@ struct job {
     const struct json *args;
     struct arena *arena;
     bool effect, reused;
+    bool waits;   /* for an approval */
+    bool refused; /* by a person */
+    bool ran;
+    bool untrusted;         /* its words are somebody else's, also about a failure */
     const struct job *twin; /* an earlier call of the same answer that has the same effect */
     struct ledger_entry entry;
     struct tool_result result;
@@ -167,27 +174,55 @@ static int over_budget(struct job *job)
         (long long)limit);
 }
 
-/* 0 also when the call is refused (job->rc); what is returned ends the run. */
-static int plan(struct job *job)
+static int check(struct job *job)
 {
+    enum policy_verdict verdict = POLICY_ALLOW;
     int rc = find_tool(job);
 
     if (rc == 0)
         rc = read_args(job);
     if (rc == 0)
         rc = over_budget(job);
+    if (rc == 0)
+        rc = gate_check(job->run, job->asked, job->tool, job->index, job->args, &verdict);
+    job->waits = rc == 0 && verdict == POLICY_ASK;
+    return rc;
+}
+
+/* Reads what was read before, if the tool's results last. */
+static bool from_cache(struct job *job)
+{
+    struct run *run = job->run;
+
+    job->reused = policy_limits(run->house->policy, job->tool).cache_ms > 0 &&
+                  tool_cache_get(run->house->tool_cache, run->row.workspace_id, job->tool,
+                      job->args, env_mono_ms(run->house->env), run->arena, &job->result);
+    return job->reused;
+}
+
+static bool changes(const struct job *job)
+{
+    return job->tool->effect == TOOL_WRITE &&
+           !(job->tool->reads_only && job->tool->reads_only(job->args));
+}
+
+/* 0 also when the call is refused (job->rc); what is returned ends the run. */
+static int plan(struct job *job)
+{
+    int rc = check(job);
+
+    if (rc == ERR_CANCELLED)
+        return rc;
     if (rc < 0)
         job_failed(job, rc);
-    else {
+    else if (!job->waits) {
         job->run->root->result.tool_calls++;
         job->run->own_tool_calls++;
     }
     rc = run_event(job->run, "tool.started", started_data(job));
-    if (rc < 0 || job->rc < 0 || job->tool->effect != TOOL_WRITE)
+    if (rc < 0 || job->rc < 0 || job->waits || from_cache(job))
         return rc;
-    if (job->tool->reads_only && job->tool->reads_only(job->args))
-        return 0;
-    return intend(job);
+    return changes(job) ? intend(job) : 0;
 }
 
 static int call_tool(struct job *job)
@@ -210,7 +245,8 @@ static int call_tool(struct job *job)
         .idempotency_key = job->effect ? job->entry.row.id : STR(""),
         .args = job->args,
     };
-    int64_t timeout = job->tool->timeout_ms > 0 ? job->tool->timeout_ms : TIMEOUT_MS;
+    struct policy_limits limits = policy_limits(run->house->policy, job->tool);
+    int64_t timeout = limits.timeout_ms > 0 ? limits.timeout_ms : TIMEOUT_MS;
     int64_t deadline = MIN(loop_now_ms(fiber_loop()) + timeout, run->deadline_ms);
     int64_t former = fiber_set_deadline(deadline);
     int rc = job->tool->run(&call, &job->result);
@@ -219,6 +255,9 @@ static int call_tool(struct job *job)
     if (rc == ERR_TIMEOUT && loop_now_ms(fiber_loop()) >= deadline)
         return err_set(ERR_TIMEOUT, "The tool %s did not finish within %lld ms.", job->tool->name,
             (long long)timeout);
+    if (rc == 0 && limits.cache_ms > 0)
+        tool_cache_put(run->house->tool_cache, run->row.workspace_id, job->tool, job->args,
+            env_mono_ms(run->house->env) + limits.cache_ms, &job->result);
     return rc;
 }
 
@@ -229,7 +268,13 @@ static void execute(void *arg)
     int rc;
 
     memcpy(fiber_log_context()->run_id, run->row.id.ptr, ULID_LEN);
-    rc = call_tool(job);
+    if (errinj("effect.intended"))
+        rc = err_set(ERR_IO, "Injected fault: the tool does not run.");
+    else
+        rc = call_tool(job);
+    job->ran = true;
+    if (rc == 0 && errinj("effect.executed"))
+        rc = err_set(ERR_IO, "Injected fault: the tool ran.");
     if (rc < 0)
         job_failed(job, rc);
     if (!job->effect)
@@ -259,7 +304,7 @@ static struct arena *arena_of_its_own(struct arena *parent)
 
 static bool to_execute(const struct job *job)
 {
-    return job->rc == 0 && !job->reused && !job->twin;
+    return job->rc == 0 && !job->reused && !job->twin && !job->waits;
 }
 
 static void join(struct job *jobs, size_t count)
@@ -321,8 +366,10 @@ static struct str failure_text(const struct job *job, bool given_back)
     json_cstr_member(&w, "message", job->cause.message);
     json_object_end(&w);
     json_cstr_member(&w, "hint",
-        given_back ? "Correct the call and try it once more, or answer without it."
-                   : "Do not call this again; answer with what is known and say what failed.");
+        job->effect && ledger_is_unknown(job->rc) ? "Nobody knows whether this happened. Do not "
+                                                    "call it again; say that it must be checked."
+        : given_back ? "Correct the call and try it once more, or answer without it."
+                     : "Do not call this again; answer with what is known and say what failed.");
     json_object_end(&w);
     return buf_str(&out);
 }
@@ -359,7 +406,7 @@ static int report(struct job *job, const char *status, struct str summary, struc
     metric_add(M_TOOL_CALLS, status, 1);
     run_message_add(run, &(struct model_message){
                              .role = MODEL_TOOL,
-                             .content = content,
+                             .content = gate_content(run, job->tool, job->untrusted, content),
                              .tool_call_id = job->asked->id,
                              .tool_name = job->asked->name,
                              .failed = job->rc < 0,
@@ -375,6 +422,7 @@ static int finish(struct job *job)
 {
     struct run *run = job->run;
     bool *given_back = &run->given_back[job->index];
+    const char *failed = job->refused ? "refused" : "failed";
     bool again;
     struct str message;
 
@@ -384,8 +432,7 @@ static int finish(struct job *job)
         job->result = job->twin->result;
         job->reused = true;
     }
-    if (job->tool && job->tool->untrusted)
-        job->result.untrusted = true;
+    job->untrusted = job->tool && (job->tool->untrusted || job->result.untrusted);
     again = job->rc < 0 && wrong_call(job) && !*given_back;
     if (job->rc == 0) {
         const char *status = job->reused ? "reused" : "done";
@@ -402,8 +449,38 @@ static int finish(struct job *job)
     if (again)
         *given_back = true;
     else
-        result_add_action(run->root, job->asked->name, "failed", message);
-    return report(job, again ? "given back" : "failed", message, failure_text(job, again));
+        result_add_action(run->root, job->asked->name, failed, message);
+    return report(job, again ? "given back" : failed, message, failure_text(job, again));
+}
+
+/* What waits is noted; a run that pauses does not end by another call's word. */
+static int outcome(struct run *run, const struct job *jobs, size_t count)
+{
+    bool waits = false;
+
+    if (fiber_is_cancelled())
+        return err_set(ERR_CANCELLED, "The run was cancelled.");
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].waits)
+            approval_add(run, jobs[i].asked, jobs[i].args);
+        waits = waits || jobs[i].waits;
+    }
+    run->stopped = run->stopped && !waits;
+    return waits ? CALLS_PAUSE : 0;
+}
+
+static int run_jobs(struct run *run, struct job *jobs, size_t count)
+{
+    int rc = 0;
+
+    execute_all(jobs, count);
+    for (size_t i = 0; i < count; i++) {
+        int one = jobs[i].waits ? 0 : finish(&jobs[i]);
+
+        if (rc == 0)
+            rc = one < 0 ? one : jobs[i].ledger_rc;
+    }
+    return rc == 0 ? outcome(run, jobs, count) : rc;
 }
 
 int calls_run(struct run *run, const struct model_tool_call *calls, size_t count)
@@ -418,16 +495,48 @@ int calls_run(struct run *run, const struct model_tool_call *calls, size_t count
         if (rc == 0)
             find_twin(jobs, &jobs[i]);
     }
-    if (rc < 0)
-        return rc;
-    execute_all(jobs, count);
-    for (size_t i = 0; i < count; i++) {
-        int one = finish(&jobs[i]);
+    return rc < 0 ? rc : run_jobs(run, jobs, count);
+}
 
-        if (rc == 0)
-            rc = one < 0 ? one : jobs[i].ledger_rc;
+/* 0 also when the call cannot run any more (job->rc). */
+static int plan_decided(struct job *job, const struct decided_call *call)
+{
+    int rc = find_tool(job);
+
+    if (call->rc < 0) {
+        rc = err_set(call->rc, "%.*s", STR_ARG(call->cause));
+        job->refused = true;
     }
-    if (rc == 0 && fiber_is_cancelled())
-        rc = err_set(ERR_CANCELLED, "The run was cancelled.");
+    if (rc == 0)
+        rc = read_args(job);
+    if (rc < 0) {
+        job_failed(job, rc);
+        return 0;
+    }
+    job->run->root->result.tool_calls++;
+    job->run->own_tool_calls++;
+    return changes(job) ? intend(job) : 0;
+}
+
+int calls_go_on(struct run *run, struct decided_call *calls, size_t count)
+{
+    struct job *jobs = arena_array(run->arena, struct job, count);
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        jobs[i].run = run;
+        jobs[i].asked = &calls[i].call;
+        rc = plan_decided(&jobs[i], &calls[i]);
+        if (rc == 0)
+            find_twin(jobs, &jobs[i]);
+    }
+    if (rc == 0)
+        rc = run_jobs(run, jobs, count);
+    for (size_t i = 0; i < count; i++) {
+        calls[i].unknown = jobs[i].effect && jobs[i].rc < 0 && ledger_is_unknown(jobs[i].rc);
+        calls[i].done = jobs[i].tool && jobs[i].rc == 0 && (jobs[i].ran || jobs[i].reused);
+        if (!calls[i].done && str_empty(calls[i].cause))
+            calls[i].cause = str_dup(run->arena, str_from(jobs[i].cause.message));
+    }
     return rc;
 }

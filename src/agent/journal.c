@@ -11,7 +11,7 @@
  * the model said stays: it is not asked again. A commit whose outcome is unknown is looked up by
  * the run's row.
  */
-#include "agent/private.h"
+#include "agent/checkpoint.h"
 #include "runtime/loop.h"
 
 #define TRIES 200
@@ -106,11 +106,12 @@ static struct str decided_data(const struct run *run)
 static void finish_row(struct run *run, const char *state)
 {
     run->row.state = str_from(state);
-    run->row.open = STR("");
+    run->row.open = run->paused ? STR("paused") : STR("");
     run->row.model = run->result.model;
     run->row.input_tokens = run->result.usage.input_tokens;
     run->row.output_tokens = run->result.usage.output_tokens;
-    run->row.finished_at = env_wall_ms(run->house->env);
+    run->row.finished_at = run->paused ? 0 : env_wall_ms(run->house->env);
+    run->row.checkpoint = run->paused ? checkpoint_write(run) : STR("");
 }
 
 /* The result stands in the run's row once. */
@@ -441,7 +442,9 @@ static void last_event(struct run *run, const char *state, int code, const struc
     int rc;
 
     event_log_hold(&run->log);
-    if (code == 0)
+    if (code == 0 && run->paused)
+        rc = event_record(&run->log, "run.paused", run->row.result);
+    else if (code == 0)
         rc = completed(run);
     else
         rc = event_record(&run->log,
@@ -457,9 +460,11 @@ static void build_end(struct run *run, struct store_batch *batch, struct session
     struct chat_message *reply = arena_new(batch->arena, struct chat_message);
 
     *reply = (struct chat_message){
-        .party = run->persona, .text = run->result.reply, .at_ms = run->row.finished_at};
+        .party = run->persona, .text = run->result.reply, .at_ms = env_wall_ms(run->house->env)};
     take_events(run);
     *ret_session = run->session;
+    if (run->extra.count > 0)
+        store_batch_append(batch, &run->extra);
     if (run->unsaved) {
         put_input(run, batch, run->result.spoke ? reply : NULL, ret_session);
         return;

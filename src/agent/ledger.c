@@ -26,6 +26,8 @@ static struct str write_result(const struct tool_result *result, struct arena *a
     json_str_member(&w, "content", result->content);
     json_str_member(&w, "summary", result->summary);
     json_str_member(&w, "event", result->event);
+    if (result->untrusted)
+        json_bool_member(&w, "untrusted", true);
     json_name(&w, "citations");
     json_array_begin(&w);
     for (size_t i = 0; i < result->citation_count; i++) {
@@ -59,6 +61,7 @@ static int read_result(struct str text, struct arena *arena, struct tool_result 
         .event = json_get_str(root, "event"),
         .citations = citations,
         .citation_count = count,
+        .untrusted = json_get_bool(root, "untrusted", false),
     };
     return 0;
 }
@@ -128,11 +131,16 @@ int ledger_begin(struct store *store, const struct env *env, const struct ledger
     return rc;
 }
 
+bool ledger_is_unknown(int outcome)
+{
+    return outcome == ERR_TIMEOUT || outcome == ERR_CANCELLED || outcome == ERR_IO;
+}
+
 static const char *state_after(int outcome)
 {
     if (outcome == 0)
         return "done";
-    if (outcome == ERR_TIMEOUT || outcome == ERR_CANCELLED || outcome == ERR_IO)
+    if (ledger_is_unknown(outcome))
         return "unknown";
     return "failed";
 }

@@ -34,4 +34,7 @@ MUST_CHECK int ledger_begin(struct store *store, const struct env *env,
 MUST_CHECK int ledger_end(struct store *store, const struct env *env, struct ledger_entry *entry,
     int outcome, const struct tool_result *result, struct arena *arena);
 
+/* Does this outcome of a tool leave open whether its effect happened? */
+bool ledger_is_unknown(int outcome);
+
 #endif

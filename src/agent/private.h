@@ -8,12 +8,15 @@
 #define AGENT_PRIVATE_H
 
 #include "agent/definition.h"
+#include "agent/policy.h"
 #include "agent/run.h"
 #include "agent/session.h"
 #include "agent/speak.h"
 #include "runtime/channel.h"
 
 #define RUN_MODELS_MAX 16
+
+struct waiting_call;
 
 /* A run, or a member of a team at work in one. Members have models, messages and tools of their
  * own; what a run has once (the row, session, event log, effects, budgets, actions, citations) is
@@ -50,9 +53,15 @@ struct run {
     size_t tool_count;
     struct model_tool *tools; /* the same, for the model */
     bool *given_back; /* per tool, and one for unknown names: was an error given back already? */
-    int64_t tokens;   /* spent, estimated where a provider does not say */
-    struct buf delta; /* heap: answer text that is held back while it may mean silence */
-    bool delta_open;  /* it cannot mean silence any more */
+    int64_t *call_counts;         /* per tool: calls so far */
+    struct taint taint;           /* what untrusted text was read */
+    struct waiting_call *waiting; /* tool calls that wait for an approval */
+    size_t waiting_count;
+    bool paused;              /* its end is a pause */
+    struct store_batch extra; /* what else is stored with its end or pause: approvals */
+    int64_t tokens;           /* spent, estimated where a provider does not say */
+    struct buf delta;         /* heap: answer text that is held back while it may mean silence */
+    bool delta_open;          /* it cannot mean silence any more */
     int64_t own_model_calls, own_tool_calls; /* of this agent */
     bool repaired; /* an answer that did not fit its schema was given back */
     bool stopped;  /* a tool that ends the work gave the answer: result.reply */
@@ -68,6 +77,12 @@ struct run {
 
 /* Record an event of the run; ERR_CANCELLED when its reader went away. Yields. */
 MUST_CHECK int run_event(struct run *run, const char *type, struct str data);
+/* Who works: by request->agent. 0 with NULL for the agent of the settings, or ERR_INVALID. */
+MUST_CHECK int run_choose_agent(const struct run_request *request, const struct agent_house *house,
+    const struct agent_def **ret_agent);
+/* Bring a run to its end, or its pause, after think() returned rc: store it and show the last
+ * events. Yields. */
+MUST_CHECK int run_finish(struct run *run, int rc);
 /* May the run be silent although a model was asked? A member answers whoever asks it. */
 static inline bool run_may_be_silent(const struct run *run)
 {
@@ -83,7 +98,7 @@ MUST_CHECK int journal_begin(struct run *run);
  * it. 0 or store errors. Yields. */
 MUST_CHECK int journal_saved(struct run *run);
 /* Store the answer, the run's end and its events in one commit; state: completed, failed,
- * cancelled. Yields, also when the fiber was cancelled. */
+ * cancelled, paused. Yields, also when the fiber was cancelled. */
 MUST_CHECK int journal_end(struct run *run, const char *state, int code, const struct err *cause);
 
 /* think.c */
@@ -91,6 +106,8 @@ MUST_CHECK int journal_end(struct run *run, const char *state, int code, const s
 MUST_CHECK int think_prepare(struct run *run);
 /* Ask models and run tools until there is an answer in run->result, or silence. Yields. */
 MUST_CHECK int think(struct run *run);
+/* The same, with messages and tools that are there already. */
+MUST_CHECK int think_on(struct run *run);
 
 /* team.c */
 /* Let a team's members speak first where its mode says so: their answers go into the messages. 0,
@@ -116,8 +133,20 @@ MUST_CHECK int workflow_run(struct run *run);
 MUST_CHECK int toolbox_fill(struct run *run);
 
 /* calls.c */
-/* Execute tool calls, append their answers to run->messages. 0, or what ends the run. Yields. */
+enum { CALLS_PAUSE = 1 /* calls wait for approvals; the others ran */ };
+/* Execute tool calls, append their answers to run->messages. 0, CALLS_PAUSE, or what ends the run.
+ * Yields. */
 MUST_CHECK int calls_run(struct run *run, const struct model_tool_call *calls, size_t count);
+/* The same with calls that waited: each was approved (rc 0, its arguments perhaps edited) or
+ * refused (rc and cause). */
+struct decided_call {
+    struct model_tool_call call;
+    int rc;
+    struct str cause;
+    bool done;    /* out: the tool ran and succeeded */
+    bool unknown; /* out: it was cut off: nobody knows whether it did its work */
+};
+MUST_CHECK int calls_go_on(struct run *run, struct decided_call *calls, size_t count);
 void run_message_add(struct run *run, const struct model_message *message);
 
 /* result.c */

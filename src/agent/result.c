@@ -145,12 +145,33 @@ static void write_actions(struct json_writer *w, const struct run_result *result
         json_object_end(w);
     }
     json_array_end(w);
+}
+
+/* Tokens are secrets: they are in the answer, and in nothing that is stored. */
+static void write_approvals(struct json_writer *w, const struct run_result *result, bool tokens)
+{
+    char expires[RFC3339_LEN + 1];
+
     json_name(w, "approvals");
     json_array_begin(w);
+    for (size_t i = 0; i < result->approval_count; i++) {
+        const struct run_approval *approval = &result->approvals[i];
+
+        rfc3339_format(approval->expires_at, expires);
+        json_object_begin(w);
+        json_str_member(w, "id", approval->id);
+        json_str_member(w, "tool", approval->tool);
+        json_str_member(w, "summary", approval->summary);
+        json_raw_member(w, "arguments", approval->arguments);
+        json_cstr_member(w, "expires_at", expires);
+        if (tokens && !str_empty(approval->token))
+            json_str_member(w, "token", approval->token);
+        json_object_end(w);
+    }
     json_array_end(w);
 }
 
-void run_result_write(struct json_writer *w, const struct run_result *result)
+static void write_result(struct json_writer *w, const struct run_result *result, bool tokens)
 {
     json_object_begin(w);
     json_str_member(w, "session_id", result->session_id);
@@ -167,6 +188,7 @@ void run_result_write(struct json_writer *w, const struct run_result *result)
     json_str_member(w, "model", result->model);
     write_citations(w, result);
     write_actions(w, result);
+    write_approvals(w, result, tokens);
     json_name(w, "events");
     json_array_begin(w);
     for (size_t i = 0; i < result->event_count; i++)
@@ -187,6 +209,11 @@ void run_result_write(struct json_writer *w, const struct run_result *result)
     json_object_end(w);
 }
 
+void run_result_write(struct json_writer *w, const struct run_result *result)
+{
+    write_result(w, result, true);
+}
+
 struct str result_text(const struct run *run)
 {
     struct buf out = BUF_IN(run->arena);
@@ -194,6 +221,6 @@ struct str result_text(const struct run *run)
 
     buf_reserve(&out, run->result.reply.len + 512);
     json_init(&w, &out);
-    run_result_write(&w, &run->result);
+    write_result(&w, &run->result, false);
     return buf_str(&out);
 }

@@ -1,3 +1,4 @@
+#include "agent/approval.h"
 #include "agent/memory.h"
 #include "agent/private.h"
 #include "runtime/loop.h"
@@ -29,7 +30,7 @@ int run_event(struct run *run, const char *type, struct str data)
     return err_set(ERR_CANCELLED, "The reader of the run's events went away.");
 }
 
-static int check_agent(const struct run_request *request, const struct agent_house *house,
+int run_choose_agent(const struct run_request *request, const struct agent_house *house,
     const struct agent_def **ret_def)
 {
     const struct config *config = house->config;
@@ -63,7 +64,7 @@ static int prepare(struct run *run)
 {
     const struct run_request *request = run->request;
     const struct config *config = run->house->config;
-    int rc = check_agent(request, run->house, &run->agent);
+    int rc = run_choose_agent(request, run->house, &run->agent);
 
     if (request->chat.count == 0)
         return err_field(ERR_INVALID, "chat_context", "chat_context has no message.");
@@ -138,6 +139,18 @@ static int end_failed(struct run *run, int rc)
     return rc;
 }
 
+int run_finish(struct run *run, int rc)
+{
+    if (rc < 0)
+        return end_failed(run, rc);
+    if (rc == CALLS_PAUSE)
+        approval_pause(run);
+    rc = journal_end(run, run->paused ? "paused" : "completed", 0, err_get());
+    if (rc == 0 && event_log_release(&run->log) != 0)
+        log_debug("run.unheard", LOG_STR("run", run->row.id));
+    return rc;
+}
+
 static int speak(struct run *run)
 {
     int rc = event_log_release(&run->log);
@@ -146,12 +159,7 @@ static int speak(struct run *run)
         rc = err_set(ERR_CANCELLED, "The reader of the run's events went away.");
     if (rc == 0)
         rc = think(run);
-    if (rc < 0)
-        return end_failed(run, rc);
-    rc = journal_end(run, "completed", 0, err_get());
-    if (rc == 0 && event_log_release(&run->log) != 0)
-        log_debug("run.unheard", LOG_STR("run", run->row.id));
-    return rc;
+    return run_finish(run, rc);
 }
 
 static int journaled(struct run *run)

@@ -30,6 +30,8 @@ struct agent_house {
     size_t source_count;
     struct tool_services *services;
     const struct agent_set *agents; /* declared ones; NULL: none */
+    const struct policy *policy;    /* NULL: tools speak for themselves */
+    struct tool_cache *tool_cache;  /* NULL: nothing is cached */
 };
 
 struct agent_set;
@@ -56,6 +58,13 @@ struct run_action {
     struct str tool, status /* done, failed, reused */, summary;
 };
 
+/* A tool call that waits until a person has agreed. */
+struct run_approval {
+    struct str id, tool, summary, arguments /* JSON */;
+    struct str token; /* lets whoever has it decide; given out once, never stored */
+    int64_t expires_at;
+};
+
 struct run_result {
     struct str session_id, run_id;
     bool spoke;
@@ -66,6 +75,8 @@ struct run_result {
     size_t citation_count;
     const struct run_action *actions;
     size_t action_count;
+    const struct run_approval *approvals; /* the run is paused until these are decided */
+    size_t approval_count;
     const struct str *events; /* JSON of calendar events made */
     size_t event_count;
     struct model_usage usage;

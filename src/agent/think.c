@@ -503,13 +503,16 @@ static int fit_schema(struct run *run, const struct model_reply *reply)
 
 int think(struct run *run)
 {
-    int prepared;
+    int rc;
 
     if (run->agent && run->agent->workflow)
         return workflow_run(run);
-    prepared = prepare_messages(run);
-    if (prepared < 0)
-        return prepared;
+    rc = prepare_messages(run);
+    return rc < 0 ? rc : think_on(run);
+}
+
+int think_on(struct run *run)
+{
     for (;;) {
         struct model_reply reply = {0};
         int rc = ask(run, &reply);
@@ -533,7 +536,7 @@ int think(struct run *run)
                                  .opaque_of = reply.opaque_of,
                              });
         rc = calls_run(run, reply.tool_calls, reply.tool_call_count);
-        if (rc < 0)
+        if (rc != 0)
             return rc;
         if (run->stopped) {
             run->result.spoke = true;

@@ -94,6 +94,7 @@ int toolbox_fill(struct run *run)
         keep_named(run);
     run->tools = arena_array(run->arena, struct model_tool, run->tool_count);
     run->given_back = arena_array(run->arena, bool, run->tool_count + 1);
+    run->call_counts = arena_array(run->arena, int64_t, run->tool_count + 1);
     for (size_t i = 0; i < run->tool_count; i++)
         run->tools[i] = (struct model_tool){
             .name = str_from(run->tool_list[i]->name),

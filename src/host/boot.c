@@ -248,10 +248,23 @@ static int open_sources(struct boot *boot)
     return rc;
 }
 
+/* Only when every tool is known now can a name in the policy be called wrong. */
+static int open_policy(struct boot *boot)
+{
+    bool more = boot->config.mcp[0] || boot->config.a2a[0] || boot->config.agents[0];
+    int rc = policy_open(&boot->config, &boot->policy);
+
+    boot->tool_cache = tool_cache_new();
+    return rc < 0 || more ? rc
+                          : policy_check_names(boot->policy, catalog_tools, catalog_tool_count);
+}
+
 int boot_open(struct boot *boot)
 {
     int rc = boot_models(boot);
 
+    if (rc == 0)
+        rc = open_policy(boot);
     if (rc == 0)
         rc = open_agents(boot);
     if (rc == 0)
@@ -281,7 +294,9 @@ int boot_open(struct boot *boot)
         .tool_count = catalog_tool_count,
         .sources = boot->sources,
         .source_count = boot->source_count,
-        .services = &boot->services};
+        .services = &boot->services,
+        .policy = boot->policy,
+        .tool_cache = boot->tool_cache};
     api_init(&boot->api, &boot->house, boot->calendar, boot_version());
     boot->api.cache = boot->cache;
     return 0;
@@ -291,6 +306,8 @@ void boot_close(struct boot *boot)
 {
     api_deinit(&boot->api);
     agent_set_free(boot->agents);
+    policy_free(boot->policy);
+    tool_cache_free(boot->tool_cache);
     mcp_free(boot->mcp);
     a2a_free(boot->a2a);
     for (size_t i = 0; i < boot->model_count; i++)

@@ -5,6 +5,8 @@
 #ifndef HOST_BOOT_H
 #define HOST_BOOT_H
 
+#include "agent/policy.h"
+#include "agent/tool_cache.h"
 #include "api/api.h"
 #include "host/cli.h"
 #include "http/client.h"
@@ -32,6 +34,8 @@ struct boot {
     struct a2a *a2a; /* NULL: no remote agents */
     struct tool_source sources[BOOT_SOURCES_MAX];
     size_t source_count;
+    struct policy *policy;
+    struct tool_cache *tool_cache;
     struct agent_house house;
     struct api api;
     bool master_key_created;

@@ -190,7 +190,7 @@ async function ask(name, said) {
   mock.on({ hasToolResult: true }, { content: 'Done.' });
   const { json } = await theo.chat('Ana: Theo, ask the other one');
   const asked = mock.getRequests();
-  return { json, result: asked.at(-1).body.messages.find((m) => m.role === 'tool').content, tools: asked[0].body.tools.map((t) => t.function) };
+  return { json, result: asked.at(-1).body.messages.find((m) => m.role === 'tool').content.replace(/^\[From outside[^\n]*\n/, ''), tools: asked[0].body.tools.map((t) => t.function) };
 }
 
 test('an agent made with the SDK is asked as a tool: task, message, failure', async () => {

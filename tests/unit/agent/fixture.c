@@ -106,7 +106,8 @@ static int fetch(const struct tool_call *call, struct tool_result *ret_result)
         .summary = STR("Fetched"),
         .event = STR(""),
         .citations = citations,
-        .citation_count = 2};
+        .citation_count = 2,
+        .untrusted = current->fetch_untrusted};
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct fixture {
     int book_calls;
     struct str keys[64]; /* their idempotency keys */
     int slow_running, slow_most;
+    bool fetch_untrusted;   /* what "fetch" reads is other people's */
     const char *tool_fault; /* errinj spec set while "book" runs */
     struct buf seen;        /* event types, one a line */
 };

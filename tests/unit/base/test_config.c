@@ -104,8 +104,8 @@ TEST(config_file_errors_say_where_and_what)
         {"\nopenai:\n  base_url: x\n", "x.yaml:3: there is no setting \"openai.base_url\"; did you "
                                        "mean \"openai.base-url\"?"},
         {"zzzzzzzzzzz: 1\n", "x.yaml:1: there is no setting \"zzzzzzzzzzz\"; `theo config`"},
-        {"agents:\n  a: b\n", "x.yaml:1: there is no section \"agents\""},
-        {"policy: {}\n", "there is no section \"policy\""},
+        {"crew:\n  a: b\n", "x.yaml:1: there is no section \"crew\""},
+        {"rules: {}\n", "there is no section \"rules\""},
         {"threads: many\n", "x.yaml:1: threads must be a whole number from 0 to 256, not \"many\""},
         {"threads: 257\n", "from 0 to 256, not \"257\""},
         {"threads: 1.5\n", "from 0 to 256, not \"1.5\""},

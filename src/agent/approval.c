@@ -1,0 +1,289 @@
+#include "agent/approval.h"
+
+#include "agent/checkpoint.h"
+#include "base/log.h"
+#include "runtime/errinj.h"
+#include "secure/keys.h"
+#include "text/inert.h"
+
+#define SUMMARY_MAX 300
+#define TOKEN_BYTES 32
+/* A decision is gone on with at once; after this long somebody else does. */
+#define DECIDED_LEASE_MS (10 * SECOND_MS)
+#define SWEEP_PAGE 50
+
+static struct str one_line(struct arena *arena, struct str text)
+{
+    struct str copy = str_dup(arena, inert_text(arena, text, NULL));
+
+    for (size_t i = 0; i < copy.len; i++)
+        if (char_is_space(copy.ptr[i]))
+            ((char *)(uintptr_t)copy.ptr)[i] = ' ';
+    return copy;
+}
+
+struct str approval_summary(struct arena *arena, struct str tool, const struct json *args)
+{
+    struct buf out = BUF_IN(arena);
+    const char *between = ": ";
+
+    buf_add_str(&out, tool);
+    for (const struct json *one = json_first(args); one; one = json_next(one)) {
+        struct str value = json_is(one, JSON_STRING) ? json_str(one) : json_text(arena, one);
+
+        buf_printf(&out, "%s%.*s %.*s", between, STR_ARG(json_key(one)), STR_ARG(value));
+        between = ", ";
+    }
+    return utf8_truncate(one_line(arena, buf_str(&out)), SUMMARY_MAX);
+}
+
+static struct str new_token(const struct env *env, struct arena *arena)
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char bytes[TOKEN_BYTES];
+    struct buf out = BUF_IN(arena);
+
+    env->random(env->ctx, bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        buf_add_char(&out, digits[bytes[i] >> 4]);
+        buf_add_char(&out, digits[bytes[i] & 15]);
+    }
+    return buf_str(&out);
+}
+
+bool approval_token_is(const struct approval_row *row, struct str token)
+{
+    char hash[65];
+
+    hash_hex(token, hash);
+    return !str_empty(row->token_hash) && secret_equal(row->token_hash, str_from(hash));
+}
+
+void approval_add(struct run *run, const struct model_tool_call *call, const struct json *args)
+{
+    size_t count = run->waiting_count;
+    struct waiting_call *waiting = arena_array(run->arena, struct waiting_call, count + 1);
+
+    if (count > 0)
+        memcpy(waiting, run->waiting, count * sizeof(*waiting));
+    waiting[count] = (struct waiting_call){ulid_new(run->house->env, run->arena), *call};
+    waiting[count].call.arguments = json_text(run->arena, args);
+    run->waiting = waiting;
+    run->waiting_count++;
+}
+
+static void insert(struct run *run, const struct waiting_call *waiting, struct run_approval *shown)
+{
+    const struct config *config = run->house->config;
+    struct approval_row *row = arena_new(run->arena, struct approval_row);
+    const struct json *args = NULL;
+    int64_t now = env_wall_ms(run->house->env);
+    char hash[65];
+
+    if (json_parse(run->arena, waiting->call.arguments, &args) < 0)
+        abort(); /* it was written from a tree */
+    *shown = (struct run_approval){.id = waiting->approval_id,
+        .tool = waiting->call.name,
+        .summary = approval_summary(run->arena, waiting->call.name, args),
+        .arguments = waiting->call.arguments,
+        .token = new_token(run->house->env, run->arena),
+        .expires_at = now + config->approvals_hours * HOUR_MS};
+    hash_hex(shown->token, hash);
+    *row = (struct approval_row){.workspace_id = run->row.workspace_id,
+        .id = shown->id,
+        .state = STR("pending"),
+        .session_id = run->row.session_id,
+        .run_id = run->row.id,
+        .call_id = waiting->call.id,
+        .tool = shown->tool,
+        .token_hash = str_dup(run->arena, str_from(hash)),
+        .summary = shown->summary,
+        .arguments = shown->arguments,
+        .decided_by = STR(""),
+        .reason = STR(""),
+        .owner = STR(""),
+        .due_at = shown->expires_at,
+        .created_at = now,
+        .expires_at = shown->expires_at};
+    store_insert(&run->extra, STORE_APPROVALS, row);
+}
+
+/* What was not done is not told as done: these words are made here, by no model. */
+void approval_pause(struct run *run)
+{
+    struct run_approval *shown = arena_array(run->arena, struct run_approval, run->waiting_count);
+    struct buf text = BUF_IN(run->arena);
+
+    if (!run->extra.arena)
+        store_batch_init(&run->extra, run->arena);
+    buf_add_cstr(&text, run->waiting_count == 1
+                            ? "This waits for a person's approval and has not been done yet:"
+                            : "These wait for a person's approval and have not been done yet:");
+    for (size_t i = 0; i < run->waiting_count; i++) {
+        insert(run, &run->waiting[i], &shown[i]);
+        buf_printf(&text, "\n- %.*s", STR_ARG(shown[i].summary));
+    }
+    run->paused = true;
+    run->result.approvals = shown;
+    run->result.approval_count = run->waiting_count;
+    run->result.spoke = true;
+    run->result.reply = buf_str(&text);
+    run->result.reason = STR("waits for approval");
+}
+
+static const struct tool *find_tool(const struct agent_house *house, struct str name)
+{
+    for (size_t i = 0; i < house->tool_count; i++)
+        if (str_is(name, house->tools[i]->name))
+            return house->tools[i];
+    return NULL; /* one of a source: its arguments are checked before it runs */
+}
+
+static int check_arguments(const struct agent_house *house, const struct approval_row *row,
+    struct str arguments, struct arena *arena)
+{
+    const struct tool *tool = find_tool(house, row->tool);
+    const struct json *args;
+    struct err cause;
+
+    if (json_parse(arena, arguments, &args) < 0 || !json_is(args, JSON_OBJECT))
+        return err_field(ERR_INVALID, "arguments", "arguments must be an object.");
+    if (!tool || tool_check_args(tool, args) == 0)
+        return 0;
+    cause = *err_get();
+    return err_field(ERR_INVALID, "arguments", "arguments: %s", cause.message);
+}
+
+static int decided_before(const struct approval_row *row)
+{
+    return err_set(
+        ERR_CONFLICT, "This approval is not open any more: it is %.*s.", STR_ARG(row->state));
+}
+
+/* Store the decision. 0, STORE_CONFLICT (somebody was faster), ERR_*. */
+static int store_decision(const struct agent_house *house, const struct approval_decision *decision,
+    struct arena *arena, struct approval_row *row)
+{
+    int64_t now = env_wall_ms(house->env);
+    struct store_batch batch;
+    int rc = 0;
+
+    if (!str_empty(decision->arguments)) {
+        rc = check_arguments(house, row, decision->arguments, arena);
+        row->arguments = decision->arguments;
+    }
+    if (rc < 0)
+        return rc;
+    row->state = decision->approve ? STR("approved") : STR("refused");
+    row->decided_by = decision->by;
+    row->reason = decision->reason;
+    row->decided_at = now;
+    row->due_at = now + DECIDED_LEASE_MS;
+    store_batch_init(&batch, arena);
+    store_update(&batch, STORE_APPROVALS, row);
+    rc = store_commit(house->store, &batch);
+    if (rc == 0 && errinj("approval.decided"))
+        return err_set(ERR_IO, "Injected fault: the approval is decided.");
+    return rc;
+}
+
+/* 0: the decision stands, by this call or an earlier one that was not gone on with. */
+static int decide(const struct agent_house *house, const struct approval_decision *decision,
+    struct arena *arena, struct approval_row *ret_row)
+{
+    for (;;) {
+        int rc = store_get(
+            house->store, STORE_APPROVALS, decision->workspace_id, decision->id, arena, ret_row);
+
+        if (rc == STORE_MISSING)
+            return err_set(ERR_NOT_FOUND, "There is no approval with this id.");
+        if (rc < 0)
+            return rc;
+        if (!str_is(ret_row->state, "pending")) {
+            bool same = str_is(ret_row->state, decision->approve ? "approved" : "refused");
+
+            return same && ret_row->due_at < APPROVAL_NEVER ? 0 : decided_before(ret_row);
+        }
+        if (ret_row->expires_at <= env_wall_ms(house->env))
+            return err_set(ERR_CONFLICT, "This approval expired before it was decided; nothing of "
+                                         "it was done. Ask again for what is still wanted.");
+        rc = store_decision(house, decision, arena, ret_row);
+        if (rc <= 0)
+            return rc;
+    }
+}
+
+int approval_decide(const struct agent_house *house, const struct approval_decision *decision,
+    const struct approval_owner *owner, struct arena *arena, struct approval_row *ret_row,
+    struct run_result *ret_result, bool *ret_failed)
+{
+    int looked, rc = decide(house, decision, arena, ret_row);
+
+    if (rc < 0)
+        return rc;
+    rc = run_go_on(
+        house, decision->workspace_id, ret_row->run_id, owner, arena, ret_result, ret_failed);
+    if (rc < 0)
+        return rc;
+    looked = store_get(
+        house->store, STORE_APPROVALS, decision->workspace_id, decision->id, arena, ret_row);
+    return looked < 0 ? looked : rc;
+}
+
+static void sweep_run(const struct agent_house *house, const struct approval_row *row,
+    const struct approval_owner *owner, size_t *count)
+{
+    struct run_result result;
+    struct arena arena;
+    bool failed;
+    int rc;
+
+    arena_init(&arena);
+    rc = run_go_on(house, row->workspace_id, row->run_id, owner, &arena, &result, &failed);
+    if (rc == 0)
+        (*count)++;
+    else if (rc < 0 && rc != ERR_CONFLICT)
+        log_warn("approval.not_continued", LOG_STR("run", row->run_id), LOG_ERR);
+    arena_deinit(&arena);
+}
+
+/* A process that was alone at its start takes over at once what dead ones left. */
+static bool is_due(const struct approval_row *row, const struct approval_owner *owner, int64_t now)
+{
+    bool dead = owner->sole && str_cmp(row->owner, owner->id) < 0;
+
+    return row->due_at <= now || (dead && !str_is(row->state, "pending"));
+}
+
+int approval_sweep(const struct agent_house *house, struct str workspace_id,
+    const struct approval_owner *owner, size_t *ret_count)
+{
+    static const char *const states[] = {"approved", "refused", "expired", "pending"};
+    int64_t now = env_wall_ms(house->env);
+    size_t count = 0;
+    struct arena arena;
+    int rc = 0;
+
+    arena_init(&arena);
+    for (size_t i = 0; i < ARRAY_LEN(states) && rc == 0; i++) {
+        struct store_query query = {.entity = STORE_APPROVALS,
+            .workspace_id = workspace_id,
+            .index = 0,
+            .value = str_from(states[i]),
+            .limit = SWEEP_PAGE,
+            .cursor = STR(""),
+            .to = APPROVAL_NEVER};
+        struct store_page page;
+        const struct approval_row *rows;
+
+        rc = store_list(house->store, &query, &arena, &page);
+        rows = page.rows;
+        for (size_t k = 0; rc == 0 && k < page.count; k++)
+            if (is_due(&rows[k], owner, now))
+                sweep_run(house, &rows[k], owner, &count);
+    }
+    arena_deinit(&arena);
+    if (rc == 0)
+        *ret_count = count;
+    return rc;
+}
