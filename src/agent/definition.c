@@ -55,8 +55,9 @@ static bool good_name(struct str name)
 
 static int check_members(const struct reader *r)
 {
-    static const char *const both[] = {"role", "instructions", "model", "fallbacks", "tools",
-        "memory", "output-schema", "max-model-calls", "max-tool-calls", "timeout-ms", "@line"};
+    static const char *const both[] = {"role", "instructions", "model", "fallbacks",
+        "on-rate-limit", "on-context-overflow", "tools", "memory", "output-schema",
+        "max-model-calls", "max-tool-calls", "timeout-ms", "@line"};
     static const char *const team[] = {"mode", "members"};
     static const char *const workflow[] = {"role", "steps", "answer", "@line"};
     bool is_team = strcmp(r->setting, "teams") == 0;
@@ -203,6 +204,11 @@ static int read_def(struct reader *r, struct str name)
         rc = read_text(r, "model", &def->model);
     if (rc == 0)
         rc = read_names(r, "fallbacks", &def->fallbacks, &def->fallback_count);
+    if (rc == 0)
+        rc = read_names(r, "on-rate-limit", &def->on_rate_limit, &def->on_rate_limit_count);
+    if (rc == 0)
+        rc = read_names(
+            r, "on-context-overflow", &def->on_context_overflow, &def->on_context_overflow_count);
     if (rc == 0)
         rc = read_names(r, "tools", &def->tools, &def->tool_count);
     if (rc == 0)

@@ -29,6 +29,9 @@ struct agent_def {
     struct str model;            /* spec; "": the configured one and its fallbacks */
     const struct str *fallbacks; /* specs, tried in order; none: those of the configuration */
     size_t fallback_count;
+    /* Tried instead of those when the model is rate-limited, or the prompt too long for it. */
+    const struct str *on_rate_limit, *on_context_overflow;
+    size_t on_rate_limit_count, on_context_overflow_count;
     const struct str *tools; /* names, also "server__*"; NULL: all there are */
     size_t tool_count;
     bool memory;              /* is told what is remembered of the chat */

@@ -47,6 +47,7 @@ struct run {
 
     struct model *models[RUN_MODELS_MAX]; /* to try, in order */
     size_t model_count, model_current;
+    unsigned fell_back; /* a bit for each enum model_error whose own models were taken */
     struct model_message *messages;
     size_t message_count, message_capacity;
     const struct tool *const *tool_list; /* the house's and those of its sources */

@@ -45,7 +45,10 @@ static int think_of_agent(struct run *run)
     const struct agent_def *agent = run->agent;
     const struct agent_house *house = run->house;
 
-    run->models[run->model_count++] = model_named(run, agent->model);
+    if (str_empty(agent->model))
+        run->models[run->model_count++] = house->models[0];
+    else
+        run->models[run->model_count++] = model_named(run, agent->model);
     for (size_t i = 0; i < agent->fallback_count && run->model_count < RUN_MODELS_MAX; i++)
         run->models[run->model_count++] = model_named(run, agent->fallbacks[i]);
     for (size_t i = 0; agent->fallback_count == 0 && i < house->configured_count &&
@@ -62,7 +65,8 @@ int think_prepare(struct run *run)
     const struct agent_house *house = run->house;
     size_t first = 0;
 
-    if (run->agent && !str_empty(run->agent->model) && str_empty(run->request->model))
+    if (run->agent && str_empty(run->request->model) && house->model_count > 0 &&
+        (!str_empty(run->agent->model) || run->agent->fallback_count > 0))
         return think_of_agent(run);
     if (!str_empty(run->request->model)) {
         while (first < house->model_count &&
@@ -188,7 +192,7 @@ static struct str prefix_of(struct str spec)
 /* The caller's key goes to the kind of model it was given for, and to no other. */
 static struct str key_for(const struct run *run, const struct model *model)
 {
-    struct str first = prefix_of(model_spec(run->models[0]));
+    struct str first = prefix_of(model_spec(run->root->models[0]));
 
     return str_eq(first, prefix_of(model_spec(model))) ? run->request->model_api_key : STR("");
 }
@@ -425,6 +429,27 @@ static int check_budgets(struct run *run)
     return 0;
 }
 
+/* The models that an agent names for this kind of failure follow instead of the others, once. */
+static void take_models_for(struct run *run, enum model_error error)
+{
+    const struct agent_def *agent = run->agent;
+    bool limited = error == MODEL_RATE_LIMITED || error == MODEL_QUOTA;
+    const struct str *specs;
+    size_t count;
+
+    if (!agent || (!limited && error != MODEL_CONTEXT_OVERFLOW))
+        return;
+    specs = limited ? agent->on_rate_limit : agent->on_context_overflow;
+    count = limited ? agent->on_rate_limit_count : agent->on_context_overflow_count;
+    error = limited ? MODEL_RATE_LIMITED : error;
+    if (count == 0 || run->fell_back & (1u << error))
+        return;
+    run->fell_back |= 1u << error;
+    run->model_count = run->model_current + 1;
+    for (size_t i = 0; i < count && run->model_count < RUN_MODELS_MAX; i++)
+        run->models[run->model_count++] = model_named(run, specs[i]);
+}
+
 /* Ask the current model, and on its failure those after it. */
 static int ask(struct run *run, struct model_reply *ret_reply)
 {
@@ -445,6 +470,7 @@ static int ask(struct run *run, struct model_reply *ret_reply)
         *err_get() = cause;
         if (fiber_is_cancelled())
             return err_set(ERR_CANCELLED, "The run was cancelled.");
+        take_models_for(run, error);
         if (!may_fall_back(run, model, error) || run->model_current + 1 == run->model_count)
             return explain(run, model, rc, error);
         run->model_current++;

@@ -190,6 +190,15 @@ int boot_models(struct boot *boot)
     return rc;
 }
 
+static int add_models(struct boot *boot, const struct str *specs, size_t count)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = add_model(boot, specs[i]);
+    return rc;
+}
+
 /* Declared agents, and the models that only they name. */
 static int open_agents(struct boot *boot)
 {
@@ -200,8 +209,12 @@ static int open_agents(struct boot *boot)
 
         if (!str_empty(def->model))
             rc = add_model(boot, def->model);
-        for (size_t j = 0; rc == 0 && j < def->fallback_count; j++)
-            rc = add_model(boot, def->fallbacks[j]);
+        if (rc == 0)
+            rc = add_models(boot, def->fallbacks, def->fallback_count);
+        if (rc == 0)
+            rc = add_models(boot, def->on_rate_limit, def->on_rate_limit_count);
+        if (rc == 0)
+            rc = add_models(boot, def->on_context_overflow, def->on_context_overflow_count);
         if (rc < 0)
             return err_wrap("The agent %.*s", STR_ARG(def->name));
     }
