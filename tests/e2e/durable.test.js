@@ -56,6 +56,59 @@ test('five kills under load lose no acknowledged chat and book nothing twice', a
   }
 });
 
+test('three kills under load on one known chat: what was acknowledged stands there once, whole', async () => {
+  const dir = scratch();
+  const acknowledged = [];
+  let asked = 0, key, session;
+  try {
+    for (let round = 0; round < 3; round++) {
+      const theo = await start({ dir, key });
+      key = theo.key;
+      session ??= (await theo.chat('Ana: hello\nBen: Theo, what did we agree?')).json.session_id;
+      let stop = false;
+      const clients = Array.from({ length: 4 }, async () => {
+        while (!stop) {
+          const marker = `k${asked++}k`;
+          try {
+            const { status, json } = await theo.chat(`Ana: Theo, what about ${marker}?`, { session_id: session },
+              { 'Idempotency-Key': marker });
+            if (status === 200) acknowledged.push({ marker, json });
+          } catch { /* killed: not acknowledged */ }
+        }
+      });
+      await new Promise((r) => setTimeout(r, 500));
+      await theo.kill();
+      stop = true;
+      await Promise.all(clients);
+    }
+    assert.ok(acknowledged.length > 20, `only ${acknowledged.length} chats to judge by`);
+    const theo = await start({ dir, key });
+    try {
+      const messages = [];
+      for (let cursor = ''; cursor !== null;) {
+        const { json } = await theo.api('GET', `/api/sessions/${session}/messages?limit=200&cursor=${cursor}`);
+        messages.push(...json.messages);
+        cursor = json.next_cursor || null;
+      }
+      messages.sort((a, b) => a.seq - b.seq);
+      messages.forEach((message, i) => assert.equal(message.seq, i + 1));
+      for (const { marker, json } of acknowledged) {
+        const at = messages.findIndex((m) => m.direction === 'in' && m.run_id === json.run_id);
+        assert.ok(messages[at].message.includes(marker), marker);
+        assert.equal(messages.filter((m) => m.direction === 'in' && m.message.includes(marker)).length, 1);
+        const answers = messages.filter((m) => m.direction === 'out' && m.run_id === json.run_id);
+        assert.deepEqual(answers.map((m) => m.message), [json.reply]);
+        assert.ok(answers[0].seq > messages[at].seq);
+        assert.equal((await theo.api('GET', `/api/runs/${json.run_id}`)).json.state, 'completed');
+      }
+    } finally {
+      await theo.stop();
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 test('a full disk is said, nothing is half-stored, and work goes on when there is room', async (t) => {
   const dir = scratch();
   try {
