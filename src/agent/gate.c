@@ -3,13 +3,15 @@
 #include "base/log.h"
 #include "text/inert.h"
 
-/* What people said and tools gave; not what the model made up. */
+/* What people said and tools gave; not what the model made up. A member's instructions hold its
+ * task, which the leader's model wrote. */
 static bool was_seen(void *ctx, struct str address)
 {
     const struct run *run = ctx;
 
     for (size_t i = 0; i < run->message_count; i++)
         if (run->messages[i].role != MODEL_ASSISTANT &&
+            (run->messages[i].role != MODEL_SYSTEM || run->root == run) &&
             str_find(run->messages[i].content, address, 0) >= 0)
             return true;
     return false;
