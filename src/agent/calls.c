@@ -14,6 +14,7 @@
 
 #define TIMEOUT_MS (30 * SECOND_MS)
 #define CONTENT_MAX (16 * KIB)
+#define SUMMARY_MAX (4 * KIB)
 
 struct job {
     struct run *run;
@@ -393,7 +394,7 @@ static struct str completed_data(const struct job *job, const char *status, stru
     json_str_member(&w, "call_id", job->asked->id);
     json_str_member(&w, "tool", job->asked->name);
     json_cstr_member(&w, "status", status);
-    json_str_member(&w, "summary", summary);
+    json_str_member(&w, "summary", utf8_truncate(summary, SUMMARY_MAX));
     json_object_end(&w);
     return buf_str(&out);
 }

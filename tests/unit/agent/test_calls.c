@@ -246,3 +246,47 @@ TEST(calls_end_when_the_run_is_cancelled)
         fixture_close(&f);
     }
 }
+
+#define FLOOD (50 * MIB)
+
+static int flood(const struct tool_call *call, struct tool_result *ret_result)
+{
+    char *bytes = arena_alloc(call->arena, FLOOD);
+
+    memset(bytes, 'x', FLOOD);
+    *ret_result = (struct tool_result){
+        .content = {bytes, FLOOD}, .summary = {bytes, FLOOD}, .event = STR("")};
+    return 0;
+}
+
+static int asks_for_a_flood(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)f, (void)error;
+    if (call == 0)
+        return reply_calls(arena, reply, "flood", "{}", 1);
+    return reply_text(reply, last_content(request).len < 20 * KIB ? "small" : "big");
+}
+
+TEST(calls_cut_what_a_tool_floods)
+{
+    static const struct tool tool = {.name = "flood",
+        .description = "Floods.",
+        .parameters = "{\"type\":\"object\"}",
+        .effect = TOOL_READ,
+        .run = flood};
+    const struct tool *const list[] = {&tool};
+    struct run_result result;
+    struct fixture f;
+    struct run_request request;
+
+    REQUIRE(fixture_open(t, &f, asks_for_a_flood, NULL));
+    f.house.tools = list;
+    f.house.tool_count = 1;
+    request = fixture_request(&f, "Ana: Theo, are you there?");
+    EXPECT_OK(fixture_run(&f, &request, &result));
+    EXPECT_STR(result.reply, "small");
+    EXPECT(result.actions[0].summary.len <= 300);
+    EXPECT(json_text(t->arena, fixture_events(&f, result.run_id)).len < 64 * KIB);
+    fixture_close(&f);
+}
