@@ -292,7 +292,9 @@ static int find_kind(const struct reader *r, const struct json *entry, const str
     *ret_kind = NULL;
     if (json_get(entry, "human"))
         return wrong(r, entry,
-            "asks a person, which a step cannot do; let it call a tool whose approval is required");
+            "asks a person, and a workflow cannot wait for one: let it end there with a question, "
+            "or let "
+            "an agent call a tool that needs approval");
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (!json_get(entry, kinds[i].member))
             continue;
