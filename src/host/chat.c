@@ -141,7 +141,7 @@ static bool names_a_party(struct str line)
     ptrdiff_t colon = str_find_char(line, ':', 0);
 
     return colon > 0 && colon <= 40 && (size_t)colon + 1 < line.len && line.ptr[colon + 1] == ' ' &&
-           line.ptr[0] >= 'A' && line.ptr[0] <= 'Z';
+           ((line.ptr[0] >= 'A' && line.ptr[0] <= 'Z') || (unsigned char)line.ptr[0] >= 0x80);
 }
 
 /* One turn of the conversation; *session is set by the first answer. */
@@ -163,7 +163,11 @@ static void talk_once(struct chat_options *options, struct str line, char sessio
         cli_fail(rc);
     else if (caller_status(&answer, &arena) == 0 && json_parse(&arena, answer.body, &json) == 0) {
         snprintf(session, ULID_LEN + 1, "%.*s", STR_ARG(json_get_str(json, "session_id")));
-        print_reply(options, json);
+        if (options->json)
+            printf("%.*s\n", STR_ARG(answer.body));
+        else
+            print_reply(options, json);
+        fflush(stdout);
     }
     arena_deinit(&arena);
 }
@@ -171,28 +175,32 @@ static void talk_once(struct chat_options *options, struct str line, char sessio
 static int converse(struct boot *boot, void *arg)
 {
     struct chat_options *options = arg;
-    struct cli_style style = cli_style(1);
+    struct cli_style style = cli_style(options->json ? 2 : 1);
     struct line_input input = {0};
     char session[ULID_LEN + 1] = "";
+    FILE *aside = options->json ? stderr : stdout; /* with --json, stdout is for a program */
 
     if (options->session)
         snprintf(session, sizeof(session), "%s", options->session);
-    printf("%sTalk to %s. `Ana: hi` speaks as Ana, into the room. Ctrl-D ends.%s\n", style.dim,
-        boot->config.agent_name, style.plain);
+    fprintf(aside, "%sTalk to %s. `Ana: hi` speaks as Ana, into the room. Ctrl-D ends.%s\n",
+        style.dim, boot->config.agent_name, style.plain);
     for (;;) {
         struct str line;
 
-        printf("%s%s:%s ", style.bold, options->as, style.plain);
-        fflush(stdout);
+        fprintf(aside, "%s%s:%s ", style.bold, options->as, style.plain);
+        fflush(aside);
         if (offload(read_line, &input) < 0 || input.len < 0)
             break;
         line = str_trim((struct str){input.text, (size_t)input.len});
-        if (!str_empty(line) && utf8_valid(line))
+        if (!utf8_valid(line))
+            cli_wrong(
+                "this line is not valid UTF-8 and was left out; is the terminal's locale UTF-8?");
+        else if (!str_empty(line))
             talk_once(options, line, session);
     }
-    printf("\n");
+    fprintf(aside, "\n");
     if (session[0])
-        printf("%sGo on with: theo chat --session %s%s\n", style.dim, session, style.plain);
+        fprintf(aside, "%sGo on with: theo chat --session %s%s\n", style.dim, session, style.plain);
     free(input.text);
     return 0;
 }

@@ -173,7 +173,8 @@ static int help_command(int argc, char **argv)
 
 static int version_command(int argc, char **argv)
 {
-    (void)argc, (void)argv;
+    if (argc > 1)
+        return cli_wrong("theo version takes nothing, not \"%.60s\"", argv[1]);
     printf("theo %s\n", boot_version());
     return 0;
 }

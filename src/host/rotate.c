@@ -124,7 +124,8 @@ static void print_data(const struct task *task)
             (long long)total->dropped);
         return;
     }
-    printf("%lld workspaces have a new data key.", (long long)task->workspaces);
+    printf("%lld %s a new data key.", (long long)task->workspaces,
+        task->workspaces == 1 ? "workspace has" : "workspaces have");
     if (!task->rotation->reseal)
         printf(" Old rows are read with the former ones; --reseal seals them anew.\n");
     else if (total->left == 0)

@@ -33,9 +33,12 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret_name, unsigned ch
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* A file that cannot be opened is the first of several errors; the later ones only say that. */
 static const char *reason(void)
 {
-    const char *text = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long first = ERR_peek_error();
+    const char *text = ERR_SYSTEM_ERROR(first) ? strerror(ERR_GET_REASON(first))
+                                               : ERR_reason_error_string(ERR_peek_last_error());
 
     return text ? text : "unknown error";
 }

@@ -26,7 +26,7 @@ export function run(args, { env = {}, input, cwd } = {}) {
 }
 
 // The caller's own settings must not leak into a test.
-function cleanEnv(extra) {
+export function cleanEnv(extra) {
   const env = {};
   for (const [name, value] of Object.entries(process.env))
     if (!name.startsWith('THEO_') && name !== 'OPENAI_API_KEY') env[name] = value;
