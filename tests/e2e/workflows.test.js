@@ -264,3 +264,27 @@ test('mistakes in the file are named with their line, and nothing starts', async
     assert.match(stderr, want, text);
   }
 });
+
+test('a client that goes away ends all that runs at the same time: steps, members, tasks', async () => {
+  const late = { chaos: { latencyMs: 20000 } };
+  const cancelled = async () => Number((await theo.api('GET', '/metrics')).text.match(/theo_runs_total\{outcome="cancelled"\} (\d+)/)?.[1] ?? 0);
+  says('FOR', { content: 'late' }, late);
+  says('AGAINST', { content: 'late' }, late);
+  const list = [{ id: 'a', member: 'writer', task: 'FOR' }, { id: 'b', member: 'critic', task: 'AGAINST' }];
+  mock.on({ userMessage: /tasks/ }, { toolCalls: [{ name: 'do_tasks', arguments: JSON.stringify({ tasks: list }) }] });
+  for (const [agent, said] of [['both', 'Ana: Theo, shall we?'], ['crew', 'Ana: Theo, the tasks']]) {
+    const before = await cancelled();
+    const gone = new AbortController();
+    const call = fetch(`${theo.url}/api/chat`, {
+      method: 'POST', signal: gone.signal, body: JSON.stringify({ chat_context: said, agent }),
+      headers: { Authorization: `Bearer ${theo.key}`, 'Content-Type': 'application/json' },
+    }).catch(() => 'aborted');
+    await new Promise((r) => setTimeout(r, 500));
+    gone.abort();
+    assert.equal(await call, 'aborted');
+    for (let i = 0; (await cancelled()) !== before + 1; i++) {
+      assert.ok(i < 50, agent);
+      await new Promise((r) => setTimeout(r, 100));
+    }
+  }
+});
