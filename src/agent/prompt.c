@@ -61,9 +61,8 @@ struct str prompt_system(const struct prompt_scene *scene, struct arena *arena)
         STR_ARG(zone_name(scene->zone)));
     if (!str_empty(scene->task)) {
         buf_add_cstr(&out,
-            "A colleague asks you to do one part of the work; answer that colleague, "
-            "who will answer the chat.\n");
-        add_section(&out, "The task", scene->task);
+            "A colleague asks you to do one part of the work, in the last message; answer "
+            "that colleague, who will answer the chat.\n");
         return buf_str(&out);
     }
     if (scene->may_be_silent)
@@ -94,7 +93,7 @@ struct model_message *prompt_messages(const struct prompt_scene *scene,
 {
     size_t first = first_kept(chat), count = 0;
     struct model_message *messages =
-        arena_array(arena, struct model_message, chat->count - first + 1 + extra);
+        arena_array(arena, struct model_message, chat->count - first + 2 + extra);
     struct str system = prompt_system(scene, arena);
 
     if (first > 0)
@@ -112,6 +111,13 @@ struct model_message *prompt_messages(const struct prompt_scene *scene,
             .at_ms = said->at_ms,
         };
     }
+    /* A model wrote it, from what others said: it is no instruction of the operator's. */
+    if (!str_empty(scene->task))
+        messages[count++] = (struct model_message){
+            .role = MODEL_USER,
+            .author = STR("(your colleague)"),
+            .content = str_printf(arena, "The task\n%.*s", STR_ARG(scene->task)),
+        };
     *ret_count = count;
     return messages;
 }

@@ -322,7 +322,8 @@ static int check_reply(const struct run *run, const struct model *model,
 {
     struct str spec = model_spec(model);
 
-    if (reply->tool_call_count > 0 || run_may_be_silent(run) || !is_silence(reply->content))
+    if (reply->tool_call_count > 0 || run_may_be_silent(run) || !is_silence(reply->content) ||
+        reply->finish == MODEL_FILTERED)
         return 0;
     *ret_error = MODEL_BROKEN_ANSWER;
     return err_set(ERR_PROTOCOL, "The model %.*s gave an empty answer.", STR_ARG(spec));
@@ -343,21 +344,21 @@ static int ask_one(struct run *run, struct model *model, struct model_reply *ret
     run->root->result.model_calls++;
     run->own_model_calls++;
     rc = model_chat(model, &request, run->arena, ret_reply, ret_error);
-    if (rc == 0)
-        rc = check_reply(run, model, ret_reply, ret_error);
     if (rc < 0)
         return rc;
-    count_usage(run, model, &request, ret_reply);
+    count_usage(run, model, &request, ret_reply); /* an answer that is of no use costs too */
+    rc = check_reply(run, model, ret_reply, ret_error);
+    if (rc < 0)
+        return rc;
     run->result.model = model_spec(model);
     return report_reply(run, model, ret_reply);
 }
 
-/* Would another model help? Our own mistake and the caller's wrong key are never hidden. */
-static bool may_fall_back(const struct run *run, const struct model *model, enum model_error error)
+/* Would another model help? Our own mistakes are never hidden: a wrong request, a wrong key. */
+static bool may_fall_back(enum model_error error)
 {
     switch (error) {
     case MODEL_UNAUTHORIZED:
-        return str_empty(key_for(run, model));
     case MODEL_OK:
     case MODEL_BAD_REQUEST:
     case MODEL_CANCELLED:
@@ -471,7 +472,7 @@ static int ask(struct run *run, struct model_reply *ret_reply)
         if (fiber_is_cancelled())
             return err_set(ERR_CANCELLED, "The run was cancelled.");
         take_models_for(run, error);
-        if (!may_fall_back(run, model, error) || run->model_current + 1 == run->model_count)
+        if (!may_fall_back(error) || run->model_current + 1 == run->model_count)
             return explain(run, model, rc, error);
         run->model_current++;
     }
@@ -479,6 +480,10 @@ static int ask(struct run *run, struct model_reply *ret_reply)
 
 static void take_answer(struct run *run, const struct model_reply *reply)
 {
+    if (reply->finish == MODEL_FILTERED && is_silence(reply->content)) {
+        run->result.reason = STR("the model's provider refused to answer this");
+        return;
+    }
     if (run_may_be_silent(run) && is_silence(reply->content)) {
         run->result.reason = STR("nothing to add");
         return;

@@ -101,6 +101,8 @@ static void write_result(struct writer *writer, const struct model_message *mess
     json_object_begin(w);
     json_name(w, "functionResponse");
     json_object_begin(w);
+    if (!str_starts(message->tool_call_id, STR("call_"))) /* not one that we made up */
+        json_str_member(w, "id", message->tool_call_id);
     json_str_member(w, "name", message->tool_name);
     json_name(w, "response");
     json_object_begin(w);

@@ -51,13 +51,21 @@ int model_prices_check(const char *own)
     return 0;
 }
 
+/* A dated or latest version of a model costs what the model costs; any other name is another one.
+ */
+static bool is_version(struct str rest)
+{
+    return str_empty(rest) || str_starts(rest, STR("-20")) || str_is(rest, "-latest") ||
+           str_starts(rest, STR("@20"));
+}
+
 /* How much of spec the row names; 0: it is another model. */
 static size_t match(struct str spec, const char *provider, const char *name)
 {
     struct str prefix;
 
     if (!str_next(&spec, ':', &prefix) || !str_is(prefix, provider) ||
-        !str_starts(spec, str_from(name)))
+        !str_starts(spec, str_from(name)) || !is_version(str_slice(spec, strlen(name), spec.len)))
         return 0;
     return strlen(name);
 }

@@ -46,7 +46,7 @@ const system = (body) => body.messages.find((m) => m.role === 'system').content;
 const toolNames = (body) => (body.tools ?? []).map((t) => t.function.name);
 const asks = (name, task) => ({ name: `ask_${name}`, arguments: JSON.stringify({ task }) });
 // Answers by who asks: a member's instructions name its task.
-const member = (task) => (request) => system(request).includes(`The task\n${task}`);
+const member = (task) => (request) => request.messages.some((m) => m.role === 'user' && m.content.includes(`The task\n${task}`));
 
 test('an agent works with its own instructions and tools', async () => {
   mock.onMessage(/Acme/, { content: 'Acme sells sensors.' });

@@ -95,6 +95,21 @@ test('when one provider is down the next one answers, in the same run', async ()
   }
 });
 
+test('a wrong key is told, although another model stands by', async () => {
+  const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  await mock.start();
+  const theo = await start({ env: { THEO_MODEL: 'anthropic:claude-sonnet-5', THEO_MODEL_FALLBACK: 'builtin', ...providers[1].env(mock.url) } });
+  try {
+    mock.onMessage(/capital/, { error: { message: 'invalid key', type: 'authentication_error' }, status: 401 });
+    const answer = await theo.chat(`${ask}what is the capital of France?`);
+    assert.equal(answer.status, 503, answer.text);
+    assert.match(answer.text, /operator/);
+  } finally {
+    await theo.stop();
+    await mock.stop();
+  }
+});
+
 test('what a run cost is told where the price is known, and a budget ends it', async () => {
   const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
   await mock.start();

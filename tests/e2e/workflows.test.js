@@ -84,7 +84,7 @@ after(async () => { await theo.stop(); await mock.stop(); });
 beforeEach(() => mock.reset());
 
 const system = (request) => request.messages.find((m) => m.role === 'system').content;
-const task = (request) => system(request).match(/The task\n([^]*)/)?.[1].trim() ?? '';
+const task = (request) => request.messages.filter((m) => m.role === 'user').map((m) => m.content.match(/The task\n([^]*)/)?.[1].trim()).find(Boolean) ?? '';
 const says = (word, answer, options) => mock.on({ predicate: (request) => task(request).startsWith(word) }, answer, options);
 const broken = { error: { message: 'overloaded', type: 'server_error' }, status: 500 };
 const tasks = () => mock.getRequests().map((r) => task(r.body));

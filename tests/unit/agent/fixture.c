@@ -341,3 +341,14 @@ struct str last_content(const struct model_request *request)
 {
     return request->messages[request->message_count - 1].content;
 }
+
+struct str task_of(const struct model_request *request)
+{
+    const struct str head = STR("The task\n");
+
+    for (size_t i = 0; i < request->message_count; i++)
+        if (str_starts(request->messages[i].content, head))
+            return str_slice(
+                request->messages[i].content, head.len, request->messages[i].content.len);
+    return (struct str){NULL, 0};
+}

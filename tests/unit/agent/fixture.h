@@ -52,6 +52,8 @@ int reply_text(struct model_reply *reply, const char *text);
 int reply_calls(struct arena *arena, struct model_reply *reply, const char *name, const char *args,
     size_t count);
 int model_fails(enum model_error *ret_error, enum model_error error);
+/* What a member was asked to do; ptr NULL when it is no member's request. */
+struct str task_of(const struct model_request *request);
 /* Content of the last message that the model was given. */
 struct str last_content(const struct model_request *request);
 

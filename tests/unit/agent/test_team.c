@@ -14,7 +14,7 @@ static bool declare(struct fixture *f, const char *yaml, struct agent_set **ret_
 
 static bool is_member(const struct model_request *request)
 {
-    return str_find(request->messages[0].content, STR("The task\n"), 0) >= 0;
+    return task_of(request).ptr != NULL;
 }
 
 static int leader_asks_once(struct fixture *f, int call, const struct model_request *request,

@@ -30,7 +30,7 @@ static int run_with(
 TEST(think_falls_back_by_class)
 {
     static const enum model_error classes[] = {MODEL_RATE_LIMITED, MODEL_QUOTA, MODEL_UNAVAILABLE,
-        MODEL_TIMED_OUT, MODEL_CONTEXT_OVERFLOW, MODEL_BROKEN_ANSWER, MODEL_UNAUTHORIZED};
+        MODEL_TIMED_OUT, MODEL_CONTEXT_OVERFLOW, MODEL_BROKEN_ANSWER};
     struct fixture f;
     struct run_result result;
 
@@ -44,13 +44,14 @@ TEST(think_falls_back_by_class)
     fixture_close(&f);
 }
 
-TEST(think_never_masks_our_mistake_or_the_callers_key)
+TEST(think_never_masks_our_mistake_or_a_wrong_key)
 {
     struct fixture f;
     struct run_result result;
 
     REQUIRE(fixture_open(t, &f, fails, answers));
     EXPECT(run_with(&f, MODEL_BAD_REQUEST, "", &result) < 0);
+    EXPECT_EQ(run_with(&f, MODEL_UNAUTHORIZED, "", &result), ERR_UNAVAILABLE);
     EXPECT_EQ(run_with(&f, MODEL_UNAUTHORIZED, "sk-callers", &result), ERR_INVALID);
     EXPECT_CSTR(err_get()->field, "X-Model-API-Key");
     EXPECT(!strstr(err_message(), "sk-callers"));

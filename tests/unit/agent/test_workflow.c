@@ -4,14 +4,12 @@
 static int echo(struct fixture *f, int call, const struct model_request *request,
     struct arena *arena, struct model_reply *reply, enum model_error *error)
 {
-    struct str system = request->messages[0].content;
-    ptrdiff_t at = str_find(system, STR("The task\n"), 0);
+    struct str task = task_of(request);
 
     (void)f, (void)call;
-    if (str_find(system, STR("BREAK"), 0) >= 0)
+    if (str_find(task, STR("BREAK"), 0) >= 0)
         return model_fails(error, MODEL_UNAVAILABLE);
-    return reply_text(reply,
-        str_cstr(arena, str_trim(str_slice(system, (size_t)at + 9, at < 0 ? 0 : system.len))));
+    return reply_text(reply, str_cstr(arena, str_trim(task)));
 }
 
 static int run_steps(struct test *t, const char *steps, struct run_result *result, size_t *ret_done)

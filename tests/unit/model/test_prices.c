@@ -1,7 +1,7 @@
 #include "model/model.h"
 #include "test.h"
 
-TEST(prices_match_the_longest_name)
+TEST(prices_are_for_a_name_and_its_versions)
 {
     struct model_price price, mini;
 
@@ -9,6 +9,10 @@ TEST(prices_match_the_longest_name)
     REQUIRE(model_price("", STR("openai:gpt-5-mini-2025-08-07"), &mini));
     EXPECT(mini.input < price.input);
     EXPECT(price.context > 0);
+    EXPECT(!model_price("", STR("openai:gpt-5-pro"), &price));
+    EXPECT(!model_price("", STR("openai:gpt-5.1"), &price));
+    EXPECT(!model_price("", STR("anthropic:claude-opus-4-6"), &price));
+    EXPECT(model_price("", STR("anthropic:claude-sonnet-4-20250514"), &price));
     EXPECT(!model_price("", STR("openai:my-own"), &price));
     EXPECT(!model_price("", STR("gemini:gpt-5"), &price)); /* another provider's name */
     EXPECT(!model_price("", STR("builtin"), &price));
