@@ -148,6 +148,7 @@ int sessions_get(struct exchange *x);
 int sessions_messages(struct exchange *x);
 int sessions_delete(struct exchange *x);
 int runs_get(struct exchange *x);
+int runs_list(struct exchange *x);
 int agents_list(struct exchange *x);
 int agents_get(struct exchange *x);
 int teams_list(struct exchange *x);

@@ -27,6 +27,7 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/sessions/{id}", "read", sessions_get, 0},
     {HTTP_DELETE, "/api/sessions/{id}", "admin", sessions_delete, 0},
     {HTTP_GET, "/api/sessions/{id}/messages", "read", sessions_messages, 0},
+    {HTTP_GET, "/api/runs", "read", runs_list, 0},
     {HTTP_GET, "/api/runs/{id}", "read chat", runs_get, 0},
 
     {HTTP_GET, "/api/agents", "read chat", agents_list, 0},

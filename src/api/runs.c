@@ -1,4 +1,4 @@
-/* GET /api/runs/{id}: one run with its answer and its events. */
+/* /api/runs: the runs of a chat, those under way, and one run with its answer and its events. */
 #include "api/exchange.h"
 
 #define PAGE 1000
@@ -87,4 +87,44 @@ int runs_get(struct exchange *x)
     if (rc == 0)
         answer_json(&x->answer, 200, &out);
     return rc;
+}
+
+/* Of one chat, or those that are under way; the newest first. */
+int runs_list(struct exchange *x)
+{
+    static const char *const states[] = {"running", "paused"};
+    struct str session_id = query_str(x, "session_id");
+    struct store_query query = {.entity = STORE_RUNS,
+        .workspace_id = x->workspace,
+        .descending = true,
+        .cursor = query_str(x, "cursor")};
+    struct buf out = BUF_IN(x->arena);
+    struct store_page page;
+    struct json_writer w;
+    int64_t limit = 0;
+    int state = 0, rc = query_i64(x, "limit", 1, 1000, 50, &limit);
+
+    if (rc == 0)
+        rc = query_choice(x, "state", states, &state);
+    query.limit = (size_t)limit;
+    query.index = str_empty(session_id) ? 1 : 0;
+    query.value = str_empty(session_id) ? str_from(states[state]) : session_id;
+    if (rc == 0)
+        rc = store_list(x->store, &query, x->arena, &page);
+    if (rc < 0)
+        return rc;
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, "runs");
+    json_array_begin(&w);
+    for (size_t i = 0; i < page.count; i++) {
+        json_object_begin(&w);
+        write_run(&w, (const struct run_row *)page.rows + i);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    write_opt(&w, "next_cursor", page.cursor);
+    json_object_end(&w);
+    answer_json(&x->answer, 200, &out);
+    return 0;
 }

@@ -87,6 +87,10 @@ test('answers fit the contract', async () => {
   await call('PATCH', `/api/memories/${memory.json.id}`, { text: 'late', version: 1 });
   await call('DELETE', `/api/memories/${memory.json.id}`);
   await call('GET', `/api/memories/${memory.json.id}`);
+  await call('GET', '/api/runs');
+  const ofChat = await call('GET', `/api/runs?session_id=${chat.json.session_id}`);
+  assert.deepEqual(ofChat.json.runs.map((run) => run.id), [chat.json.run_id]);
+  await call('GET', '/api/runs?state=asleep');
   await call('GET', '/api/agents');
   await call('GET', '/api/agents/Theo');
   await call('GET', '/api/agents/nobody');
