@@ -1,6 +1,8 @@
 /* What a text, or a whole chat, settles on.
  *
- * Later words win, slot by slot: a new day keeps the hour, a new hour keeps the day. Phrases that
+ * Later words win, slot by slot: a new day keeps the hour, a new hour keeps the day; and a bare
+ * weekday that the chat has settled on already ("next Tuesday", then "Tuesday is fine") is that
+ * same day. Phrases that
  * are denied ("not Tuesday", "Tuesday doesn't work") or past do not count. Two alternatives
  * ("3pm or 4pm") are ambiguous until one of them is said again alone. An hour without am or pm is
  * read as business hours: 1 to 6 after noon, 7 to 11 before it, 12 as noon, since that is when
@@ -10,6 +12,12 @@
 
 #define HALF_DAY_S (12 * 3600)
 #define PHRASES_MAX 64
+
+static bool repeats_weekday(const struct when_plan *plan, const struct when_day *day)
+{
+    return plan->has_day && day->weekday_only && !day->relative && plan->day > day->day &&
+           (plan->day - day->day) % 7 == 0;
+}
 
 static void add_phrase(struct when_plan *plan, const struct when_phrase *p, int64_t reference_ms)
 {
@@ -26,10 +34,12 @@ static void add_phrase(struct when_plan *plan, const struct when_phrase *p, int6
         plan->instant_ms = reference_ms + p->instant_ms;
     }
     if (p->has_day) {
+        if (!repeats_weekday(plan, &p->day)) {
+            plan->day = p->day.day;
+            plan->weekday_only = p->day.weekday_only && !p->day.relative;
+        }
         plan->has_day = true;
         plan->has_instant = false;
-        plan->day = p->day.day;
-        plan->weekday_only = p->day.weekday_only && !p->day.relative;
         plan->tonight = p->tonight;
         if (p->day.end_of_day) {
             plan->has_clock = true;

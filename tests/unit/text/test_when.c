@@ -201,6 +201,31 @@ TEST(when_resolves_one_start)
     }
 }
 
+static struct str settled(struct test *t, const char *const *said)
+{
+    struct when_plan plan = {.end = -1};
+    struct when w;
+
+    for (; *said; said++)
+        when_plan_add(&plan, str_from(*said), ms_of(MONDAY), zone_utc());
+    if (!EXPECT_OK(when_plan_settle(&plan, ms_of(MONDAY), zone_utc(), &w)))
+        return STR("");
+    return shown(t, &w, zone_utc());
+}
+
+TEST(when_plan_keeps_the_week_of_a_weekday_said_again)
+{
+    const char *const again[] = {"Next Tuesday at 3pm works", "Tuesday 4pm is better", NULL};
+    const char *const dated[] = {"How about 17 March?", "Tuesday at 3pm is good for me", NULL};
+    const char *const sooner[] = {"Next Tuesday at 3pm", "rather this Tuesday", NULL};
+    const char *const other[] = {"Next Tuesday at 3pm", "Wednesday is better", NULL};
+
+    EXPECT_STR(settled(t, again), "2026-03-10 16:00:00");
+    EXPECT_STR(settled(t, dated), "2026-03-17 15:00:00");
+    EXPECT_STR(settled(t, sooner), "2026-03-03 15:00:00");
+    EXPECT_STR(settled(t, other), "2026-03-04 15:00:00");
+}
+
 TEST(when_resolve_refuses)
 {
     struct when w;
