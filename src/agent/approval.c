@@ -3,6 +3,7 @@
 #include "agent/checkpoint.h"
 #include "base/log.h"
 #include "runtime/errinj.h"
+#include "runtime/fiber.h"
 #include "secure/keys.h"
 #include "text/inert.h"
 
@@ -86,7 +87,8 @@ static void insert(struct run *run, const struct waiting_call *waiting, struct r
         .tool = waiting->call.name,
         .summary = approval_summary(run->arena, waiting->call.name, args),
         .arguments = waiting->call.arguments,
-        .token = new_token(run->house->env, run->arena),
+        .token = str_printf(run->arena, "%.*s.%.*s",
+            STR_ARG(new_token(run->house->env, run->arena)), STR_ARG(run->row.workspace_id)),
         .expires_at = now + config->approvals_hours * HOUR_MS};
     hash_hex(shown->token, hash);
     *row = (struct approval_row){.workspace_id = run->row.workspace_id,
@@ -230,6 +232,27 @@ int approval_decide(const struct agent_house *house, const struct approval_decis
     return looked < 0 ? looked : rc;
 }
 
+/* Its run was deleted, or ended another way. */
+static bool retire(
+    const struct agent_house *house, const struct approval_row *row, struct arena *arena)
+{
+    struct approval_row last = *row;
+    struct store_batch batch;
+    struct run_row run;
+    int rc = store_get(house->store, STORE_RUNS, row->workspace_id, row->run_id, arena, &run);
+
+    if (rc < 0 || (rc == 0 && str_is(run.open, "paused")))
+        return false;
+    last.due_at = APPROVAL_NEVER;
+    if (str_is(row->state, "pending"))
+        last.state = STR("expired");
+    store_batch_init(&batch, arena);
+    store_update(&batch, STORE_APPROVALS, &last);
+    if (store_commit(house->store, &batch) < 0)
+        log_warn("approval.not_retired", LOG_ERR);
+    return true;
+}
+
 static void sweep_run(const struct agent_house *house, const struct approval_row *row,
     const struct approval_owner *owner, size_t *count)
 {
@@ -239,7 +262,13 @@ static void sweep_run(const struct agent_house *house, const struct approval_row
     int rc;
 
     arena_init(&arena);
+    if (retire(house, row, &arena)) {
+        arena_deinit(&arena);
+        return;
+    }
+    fiber_shield(); /* a run that was begun is brought to its end */
     rc = run_go_on(house, row->workspace_id, row->run_id, owner, &arena, &result, &failed);
+    fiber_unshield();
     if (rc == 0)
         (*count)++;
     else if (rc < 0 && rc != ERR_CONFLICT)

@@ -119,6 +119,8 @@ int access_check(struct exchange *x)
         return 0;
     if ((x->route->flags & ROUTE_LOOPBACK) && access_is_local(x->req))
         return 0;
+    if ((x->route->flags & ROUTE_TOKEN) && str_empty(presented_key(x->req)))
+        return 0;
     rc = identify(x);
     if (rc == 0)
         rc = check_rate(x);

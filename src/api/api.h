@@ -57,4 +57,7 @@ void api_local(struct api *api, enum http_method method, struct str path, struct
 /* Forget idempotency records of a workspace that are past their time. Yields. */
 MUST_CHECK int api_purge(struct api *api, struct str workspace_id, size_t *ret_count);
 
+/* Go on with paused runs whose process died, and end those whose approvals expired. Yields. */
+MUST_CHECK int api_sweep(struct api *api, struct str workspace_id, size_t *ret_count);
+
 #endif

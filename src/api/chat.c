@@ -100,8 +100,8 @@ struct chat_stream {
 
 static bool is_last(const char *type)
 {
-    return strcmp(type, "run.completed") == 0 || strcmp(type, "run.failed") == 0 ||
-           strcmp(type, "run.cancelled") == 0;
+    return strcmp(type, "run.completed") == 0 || strcmp(type, "run.paused") == 0 ||
+           strcmp(type, "run.failed") == 0 || strcmp(type, "run.cancelled") == 0;
 }
 
 static int on_event(const struct run_event *event, void *ctx)
@@ -225,7 +225,8 @@ static int stream_chat(struct exchange *x, const struct run_request *request)
     if (!stream.begun && begin(x) < 0)
         return 0;
     /* When the client is gone by now there is nobody left to tell; the answer is stored. */
-    (void)send_last(x, "run.completed", stream.last_seq + 1, x->answer.body);
+    (void)send_last(x, stream.result.approval_count > 0 ? "run.paused" : "run.completed",
+        stream.last_seq + 1, x->answer.body);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* What runs here and how it is: configuration, health, metrics, the contract and a page for people.
  */
+#include "agent/policy.h"
 #include "api/exchange.h"
 #include "api/openapi.h"
 #include "cache/cache.h"
@@ -98,6 +99,8 @@ int config_get(struct exchange *x)
     write_time(&w, "started_at", x->api->started_ms);
     write_features(&w);
     write_limits(&w, house->config);
+    json_name(&w, "policy");
+    policy_write(&w, house->policy);
     write_health(&w, x);
     json_object_end(&w);
     answer_json(&x->answer, 200, &out);

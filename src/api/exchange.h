@@ -33,6 +33,7 @@ struct exchange {
     const struct route *route;
     struct api_identity who;
     bool known;           /* who is valid */
+    bool local;           /* a call from inside the process */
     struct str workspace; /* of who */
     struct str params[2]; /* {…} parts of the path */
     const struct json *body;
@@ -48,6 +49,7 @@ enum route_flags {
     ROUTE_OPEN = 1,       /* needs no key */
     ROUTE_BODY = 2,       /* has a JSON object as body */
     ROUTE_EMPTY_BODY = 8, /* an empty body means {} */
+    ROUTE_TOKEN = 16,     /* without a key the handler looks for a token in the body */
     ROUTE_LOOPBACK = 4,   /* needs no key from a loopback peer that is no proxy */
 };
 
@@ -155,6 +157,9 @@ int teams_list(struct exchange *x);
 int teams_get(struct exchange *x);
 int workflows_list(struct exchange *x);
 int workflows_get(struct exchange *x);
+int approvals_list(struct exchange *x);
+int approvals_get(struct exchange *x);
+int approvals_decide(struct exchange *x);
 int memories_post(struct exchange *x);
 int memories_list(struct exchange *x);
 int memories_get(struct exchange *x);

@@ -37,6 +37,10 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/workflows", "read chat", workflows_list, 0},
     {HTTP_GET, "/api/workflows/{name}", "read chat", workflows_get, 0},
 
+    {HTTP_GET, "/api/approvals", "read chat", approvals_list, 0},
+    {HTTP_GET, "/api/approvals/{id}", "read chat", approvals_get, 0},
+    {HTTP_POST, "/api/approvals/{id}", "chat", approvals_decide, ROUTE_BODY | ROUTE_TOKEN},
+
     {HTTP_POST, "/api/memories", "admin", memories_post, ROUTE_BODY},
     {HTTP_GET, "/api/memories", "read", memories_list, 0},
     {HTTP_GET, "/api/memories/{id}", "read", memories_get, 0},
@@ -210,7 +214,8 @@ void api_local(struct api *api, enum http_method method, struct str path, struct
         .arena = arena,
         .env = api->house->env,
         .store = api->house->store,
-        .workspace = workspace_id};
+        .workspace = workspace_id,
+        .local = true};
     struct str allow;
     int rc = 0;
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define PURGE_MS (10 * MINUTE_MS)
+#define SWEEP_MS (15 * SECOND_MS)
 #define DRAIN_STEP_MS 5
 /* File descriptors that are neither client connections nor outgoing ones. */
 #define SPARE_FILES 64
@@ -30,6 +31,7 @@ struct lane {
     struct loop *loop;
     struct http_server *http;
     struct fiber *janitor; /* the first lane's */
+    struct fiber *sweeper; /* as well */
     bool first, started, draining;
     int rc;
     struct err cause;
@@ -88,6 +90,18 @@ static void keep_clean(void *arg)
     }
 }
 
+/* Paused runs that nobody goes on with: at the start, and every while. */
+static void keep_going(void *arg)
+{
+    struct lane *lane = arg;
+    size_t count;
+
+    do
+        if (api_sweep(&lane->server->boot.api, BOOT_WORKSPACE, &count) < 0)
+            log_warn("approvals.sweep", LOG_ERR);
+    while (fiber_sleep(SWEEP_MS) == 0);
+}
+
 static void start_lane(void *arg)
 {
     struct lane *lane = arg;
@@ -108,6 +122,8 @@ static void start_lane(void *arg)
         mcp_warm(server->boot.mcp);
         if (lane->first)
             lane->janitor = fiber_spawn(lane->loop, "janitor", keep_clean, lane);
+        if (lane->first)
+            lane->sweeper = fiber_spawn(lane->loop, "sweeper", keep_going, lane);
     }
     report(lane, rc);
 }
@@ -143,6 +159,8 @@ static void drain_lane(void *arg)
         if (fiber_sleep(DRAIN_STEP_MS) < 0)
             break;
     http_server_stop(lane->http);
+    if (lane->sweeper)
+        fiber_cancel(lane->sweeper);
     if (lane->janitor)
         fiber_cancel(lane->janitor);
     loop_stop(lane->loop);

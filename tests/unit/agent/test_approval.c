@@ -122,7 +122,7 @@ TEST(approval_pauses_the_run_and_says_so)
     EXPECT_EQ(s.result.approval_count, 1);
     EXPECT_STR(s.result.approvals[0].summary, "book: what lunch");
     EXPECT_STR(s.result.approvals[0].arguments, "{\"what\":\"lunch\"}");
-    EXPECT_EQ(s.result.approvals[0].token.len, 64);
+    EXPECT_EQ(s.result.approvals[0].token.len, 64 + strlen(".main"));
     EXPECT(str_find(s.result.reply, STR("has not been done yet"), 0) > 0);
     EXPECT_STR(s.result.reason, "waits for approval");
     EXPECT_STATE(&s, "paused");
