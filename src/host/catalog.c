@@ -8,49 +8,38 @@
 #define MODEL(symbol) extern const struct model_ops symbol;
 #define TOOL(symbol) extern const struct tool symbol;
 #define KEY_PROVIDER(symbol) extern const struct key_provider_ops symbol;
+#define CHANNEL(symbol) extern const struct channel_ops symbol;
 #include "catalog.def"
-#undef STORE
-#undef MODEL
-#undef TOOL
-#undef KEY_PROVIDER
 
-#define KEY_PROVIDER(symbol)
-#define MODEL(symbol)
-#define TOOL(symbol)
 #define STORE(symbol) &symbol,
 static const struct store_ops *const stores[] = {
 #include "catalog.def"
     NULL,
 };
-#undef STORE
-#undef MODEL
 
-#define STORE(symbol)
 #define MODEL(symbol) &symbol,
 static const struct model_ops *const models[] = {
 #include "catalog.def"
     NULL,
 };
-#undef MODEL
-#undef TOOL
 
-#define MODEL(symbol)
 #define TOOL(symbol) &symbol,
 const struct tool *const catalog_tools[] = {
 #include "catalog.def"
 };
-#undef TOOL
+const size_t catalog_tool_count = ARRAY_LEN(catalog_tools);
 
-#undef KEY_PROVIDER
-
-#define TOOL(symbol)
 #define KEY_PROVIDER(symbol) &symbol,
 static const struct key_provider_ops *const key_providers[] = {
 #include "catalog.def"
     NULL,
 };
 
-const size_t catalog_tool_count = ARRAY_LEN(catalog_tools);
+#define CHANNEL(symbol) &symbol,
+const struct channel_ops *const catalog_channels[] = {
+#include "catalog.def"
+    NULL,
+};
 
 void catalog_register(void)
 {
