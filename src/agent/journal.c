@@ -152,11 +152,20 @@ static void take_events(struct run *run)
 }
 
 /* Where the request joins on to the session as it was read. */
-static void join(struct run *run, struct transcript *ret_chat)
+static int join(struct run *run, struct transcript *ret_chat)
 {
-    run->known = session_merge(&run->session, &run->request->chat, run->arena, ret_chat);
+    int64_t seq = run->request->answer_seq;
+    int rc = 0;
+
+    if (seq > 0)
+        rc = session_focus(&run->session, seq, run->arena, ret_chat);
+    else
+        run->known = session_merge(&run->session, &run->request->chat, run->arena, ret_chat);
+    if (rc < 0)
+        return rc;
     run->row.session_id = run->result.session_id = run->session.row.id;
     run->row.request = request_text(run);
+    return 0;
 }
 
 /* The first events of a run that will speak are stored with the next ones, before an effect or at
@@ -164,11 +173,13 @@ static void join(struct run *run, struct transcript *ret_chat)
  * turn. */
 static int begin(struct run *run)
 {
-    int rc;
+    int rc = join(run, &run->chat);
 
-    join(run, &run->chat);
-    run->verdict =
-        speak_decide(&run->chat, run->persona, run->request->must_reply, run->now_ms, run->zone);
+    if (rc < 0)
+        return rc;
+    run->verdict = run->request->verdict ? *run->request->verdict
+                                         : speak_decide(&run->chat, run->persona,
+                                               run->request->must_reply, run->now_ms, run->zone);
     rc = first_events(run);
     if (rc == 0 && !run->verdict.speak)
         take_events(run);
@@ -282,9 +293,10 @@ static int join_again(struct run *run)
         rc = read_again(run, by_key);
     if (rc < 0)
         return rc;
-    join(run, &chat);
-    event_log_amend(&run->log, started_data(run));
-    return 0;
+    rc = join(run, &chat);
+    if (rc == 0)
+        event_log_amend(&run->log, started_data(run));
+    return rc;
 }
 
 /* What a commit met with while the input waited: an earlier one of which it was not known whether
@@ -454,6 +466,21 @@ static void last_event(struct run *run, const char *state, int code, const struc
         log_debug("run.event_lost", LOG_CSTR("state", state));
 }
 
+static struct run_end end_of(const struct run *run, int code, const struct err *cause)
+{
+    return (struct run_end){.request = run->request,
+        .run = &run->row,
+        .session = &run->session.row,
+        .result = &run->result,
+        .code = code,
+        .cause = cause};
+}
+
+static const struct run_listener *listener_of(const struct run *run)
+{
+    return str_is(run->request->channel, "api") ? NULL : run->house->listener;
+}
+
 /* *ret_session: what the session will be then. */
 static void build_end(struct run *run, struct store_batch *batch, struct session *ret_session)
 {
@@ -487,14 +514,20 @@ static int refresh(struct run *run)
     return rc == STORE_MISSING ? deleted() : rc;
 }
 
-static int commit_end(struct run *run, int *unknown)
+static int commit_end(struct run *run, int code, const struct err *cause, int *unknown)
 {
+    const struct run_listener *listener = listener_of(run);
+    struct run_end end = end_of(run, code, cause);
     struct store_batch batch;
     struct session after;
-    int rc;
+    int rc = 0;
 
     store_batch_init(&batch, run->arena);
     build_end(run, &batch, &after);
+    if (listener)
+        rc = listener->ending(listener->ctx, &end, &batch);
+    if (rc < 0)
+        return rc;
     rc = settle(run, store_commit(run->house->store, &batch), run->arena, unknown);
     if (rc == 0) {
         committed(run, &after);
@@ -515,7 +548,7 @@ static int store_end(struct run *run, const char *state, int code, const struct 
 
         run->row.result = code < 0 ? STR("") : result_text(run);
         last_event(run, state, code, cause);
-        rc = commit_end(run, &unknown);
+        rc = commit_end(run, code, cause, &unknown);
         if (rc == STORE_MISSING)
             return deleted();
         if (rc <= 0)
@@ -544,5 +577,10 @@ int journal_end(struct run *run, const char *state, int code, const struct err *
     fiber_unshield();
     if (rc == 0)
         event_log_stored(&run->log);
+    if (rc == 0 && listener_of(run)) {
+        struct run_end end = end_of(run, code, cause);
+
+        listener_of(run)->ended(listener_of(run)->ctx, &end);
+    }
     return rc;
 }

@@ -66,7 +66,7 @@ static int prepare(struct run *run)
     const struct config *config = run->house->config;
     int rc = run_choose_agent(request, run->house, &run->agent);
 
-    if (request->chat.count == 0)
+    if (request->chat.count == 0 && request->answer_seq == 0)
         return err_field(ERR_INVALID, "chat_context", "chat_context has no message.");
     if (rc == 0)
         rc = check_zone(request, config, &run->zone);

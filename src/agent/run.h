@@ -11,9 +11,31 @@
 #define AGENT_RUN_H
 
 #include "agent/event.h"
+#include "agent/speak.h"
 #include "agent/tool.h"
 #include "model/model.h"
 #include "store/store.h"
+
+/* A run at its end, or its pause. */
+struct run_end {
+    const struct run_request *request; /* of a run that goes on after a pause as it was stored */
+    const struct run_row *run;
+    const struct chat_session_row *session;
+    const struct run_result *result;
+    int code; /* 0, or why it failed */
+    const struct err *cause;
+};
+
+/* Who stores what follows from a run in the commit that ends it, such as the message that a channel
+ * is to deliver: both happen or neither does. */
+struct run_listener {
+    /* Add to the batch; called again when the commit has to be tried again. Rows live in the
+     * batch's arena. 0, or what the run fails with. May yield. */
+    int (*ending)(void *ctx, const struct run_end *end, struct store_batch *batch);
+    /* It is stored. Does not yield. */
+    void (*ended)(void *ctx, const struct run_end *end);
+    void *ctx;
+};
 
 /* What runs need; made by the host, shared by all loops, immutable. */
 struct agent_house {
@@ -29,9 +51,10 @@ struct agent_house {
     const struct tool_source *sources; /* of further tools, asked by each run that needs a model */
     size_t source_count;
     struct tool_services *services;
-    const struct agent_set *agents; /* declared ones; NULL: none */
-    const struct policy *policy;    /* NULL: tools speak for themselves */
-    struct tool_cache *tool_cache;  /* NULL: nothing is cached */
+    const struct agent_set *agents;      /* declared ones; NULL: none */
+    const struct policy *policy;         /* NULL: tools speak for themselves */
+    struct tool_cache *tool_cache;       /* NULL: nothing is cached */
+    const struct run_listener *listener; /* of runs of channels; NULL: none */
 };
 
 struct agent_set;
@@ -40,15 +63,19 @@ struct run_request {
     struct str workspace_id;
     struct str key_id;          /* who asks */
     struct str session_id;      /* empty: a new session */
-    struct str channel;         /* "api" */
+    struct str channel;         /* "api"; others have a listener */
     struct str idempotency_key; /* empty: none; the seed of the run's effect keys */
     struct transcript chat;
-    struct str system_prompt; /* added to the instructions; may be empty */
-    struct str agent;         /* empty: default */
-    struct str model;         /* "builtin" or a configured spec; empty: default */
-    struct str model_api_key; /* caller's own; never stored or logged */
-    struct str time_zone;     /* IANA; empty: setting time-zone */
-    struct str metadata;      /* JSON object, kept with the run; may be empty */
+    /* Not 0: chat is empty, and this message of the session, stored already, is to be answered.
+     * What came in after it is left out. */
+    int64_t answer_seq;
+    const struct speak_verdict *verdict; /* decided already; NULL: the rules decide */
+    struct str system_prompt;            /* added to the instructions; may be empty */
+    struct str agent;                    /* empty: default */
+    struct str model;                    /* "builtin" or a configured spec; empty: default */
+    struct str model_api_key;            /* caller's own; never stored or logged */
+    struct str time_zone;                /* IANA; empty: setting time-zone */
+    struct str metadata;                 /* JSON object, kept with the run; may be empty */
     bool must_reply;
     run_sink *sink; /* may be NULL */
     void *sink_ctx;

@@ -285,6 +285,25 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     return known;
 }
 
+int session_focus(
+    const struct session *session, int64_t seq, struct arena *arena, struct transcript *ret_chat)
+{
+    const struct transcript *stored = &session->stored;
+    int64_t first = session->row.message_count - (int64_t)stored->count + 1;
+    struct transcript chat = {arena_array(arena, struct chat_message, stored->count + 1), 0};
+    size_t place;
+
+    if (seq < first || seq > session->row.message_count)
+        return err_set(ERR_NOT_FOUND, "The message to be answered is not in the chat's tail.");
+    place = (size_t)(seq - first);
+    for (size_t i = 0; i < stored->count; i++)
+        if (i < place || (i > place && session->outgoing[i]))
+            chat.messages[chat.count++] = stored->messages[i];
+    chat.messages[chat.count++] = stored->messages[place];
+    *ret_chat = chat;
+    return 0;
+}
+
 static struct message_row message_of(const struct session *session, struct str run_id,
     const struct chat_message *message, const char *direction, int64_t now_ms)
 {
