@@ -1,8 +1,7 @@
 /* What the files of a run share; nobody outside this room includes it.
  *
- * run.c drives; journal.c commits; think.c asks models; toolbox.c gathers tools; calls.c
- * executes their calls; result.c
- * writes the answer.
+ * run.c drives; journal.c commits; think*.c ask models; toolbox.c gathers tools; calls.c executes
+ * their calls; result.c writes the answer.
  */
 #ifndef AGENT_PRIVATE_H
 #define AGENT_PRIVATE_H
