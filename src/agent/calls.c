@@ -7,6 +7,7 @@
 #include "agent/approval.h"
 #include "agent/gate.h"
 #include "agent/ledger.h"
+#include "agent/record.h"
 #include "agent/tool_cache.h"
 #include "runtime/errinj.h"
 #include "runtime/loop.h"
@@ -399,6 +400,19 @@ static struct str completed_data(const struct job *job, const char *status, stru
     return buf_str(&out);
 }
 
+/* What a replay cannot find out again: what a tool gave. What members said is recorded with them.
+ */
+static struct str to_record(const struct job *job)
+{
+    const struct agent_def *agent = job->run->agent;
+    bool member = agent && job->tool >= agent->member_tools &&
+                  job->tool < agent->member_tools + agent->member_tool_count;
+
+    if (member || job->twin || !(job->ran || job->reused))
+        return STR("");
+    return record_result(job->run, job->rc, &job->cause, &job->result, CONTENT_MAX);
+}
+
 static int report(struct job *job, const char *status, struct str summary, struct str content)
 {
     struct run *run = job->run;
@@ -415,7 +429,8 @@ static int report(struct job *job, const char *status, struct str summary, struc
     if (job->effect)
         rc = run_event(run, "effect.done", effect_data(job, job->rc == 0 ? "done" : "failed"));
     if (rc == 0)
-        rc = run_event(run, "tool.completed", completed_data(job, status, summary));
+        rc = record_event(
+            run, "tool.completed", completed_data(job, status, summary), to_record(job));
     return rc;
 }
 

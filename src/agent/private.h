@@ -77,6 +77,8 @@ struct run {
 
 /* Record an event of the run; ERR_CANCELLED when its reader went away. Yields. */
 MUST_CHECK int run_event(struct run *run, const char *type, struct str data);
+/* The same, stored with other data. */
+MUST_CHECK int run_event_as(struct run *run, const char *type, struct str data, struct str stored);
 /* Who works: by request->agent. 0 with NULL for the agent of the settings, or ERR_INVALID. */
 MUST_CHECK int run_choose_agent(const struct run_request *request, const struct agent_house *house,
     const struct agent_def **ret_agent);

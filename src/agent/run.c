@@ -16,14 +16,22 @@ static struct str data_of_member(struct run *run, struct str data)
 
 int run_event(struct run *run, const char *type, struct str data)
 {
+    return run_event_as(run, type, data, data);
+}
+
+int run_event_as(struct run *run, const char *type, struct str data, struct str stored)
+{
     struct run *root = run->root;
+    bool same = data.ptr == stored.ptr;
     int rc = semaphore_take(&root->log_lock, FIBER_NO_DEADLINE);
 
     if (rc < 0)
         return rc;
-    if (run != root && run->agent)
+    if (run != root && run->agent) {
         data = data_of_member(run, data);
-    rc = event_record(&root->log, type, data);
+        stored = same ? data : data_of_member(run, stored);
+    }
+    rc = event_record_as(&root->log, type, data, stored);
     semaphore_give(&root->log_lock);
     if (rc == 0)
         return 0;

@@ -1,5 +1,6 @@
 /* One question to a model: within the budgets, counted and recorded. When a model cannot answer,
  * the next one takes over where it stood. */
+#include "agent/record.h"
 #include "agent/think.h"
 #include "runtime/loop.h"
 #include "text/tokens.h"
@@ -85,18 +86,6 @@ static void fill_request(
     };
 }
 
-static struct str name_data(struct run *run, const char *name, struct str value)
-{
-    struct buf out = BUF_IN(run->arena);
-    struct json_writer w;
-
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_str_member(&w, name, value);
-    json_object_end(&w);
-    return buf_str(&out);
-}
-
 static const char *finish_name(enum model_finish finish)
 {
     static const char *const names[] = {"stop", "length", "tool_calls", "filtered"};
@@ -118,10 +107,11 @@ static int report_reply(struct run *run, const struct model *model, const struct
     json_i64_member(&w, "output_tokens", reply->usage.output_tokens);
     json_i64_member(&w, "attempts", reply->attempts);
     json_object_end(&w);
-    return run_event(run, "model.completed", buf_str(&out));
+    return record_event(run, "model.completed", buf_str(&out), record_reply(run, reply));
 }
 
-static int report_failure(struct run *run, const struct model *model, enum model_error error)
+static int report_failure(
+    struct run *run, const struct model *model, enum model_error error, struct str record)
 {
     struct buf out = BUF_IN(run->arena);
     struct json_writer w;
@@ -134,7 +124,7 @@ static int report_failure(struct run *run, const struct model *model, enum model
     json_cstr_member(&w, "error", model_error_name(error));
     json_cstr_member(&w, "message", err_message());
     json_object_end(&w);
-    return run_event(run, "model.failed", buf_str(&out));
+    return record_event(run, "model.failed", buf_str(&out), record);
 }
 
 static void count_cost(struct run *run, const struct model *model, const struct model_reply *reply)
@@ -190,7 +180,7 @@ static int ask_one(struct run *run, struct model *model, struct model_reply *ret
     enum model_error *ret_error)
 {
     struct model_request request;
-    int rc = run_event(run, "model.started", name_data(run, "model", model_spec(model)));
+    int rc = run_event(run, "model.started", record_started(run, model));
 
     *ret_error = MODEL_CANCELLED;
     if (rc < 0)
@@ -297,11 +287,12 @@ int think_ask(struct run *run, struct model_reply *ret_reply)
 
         if (rc < 0)
             return rc;
+        *ret_reply = (struct model_reply){0};
         rc = ask_one(run, model, ret_reply, &error);
         if (rc == 0 || rc == ERR_CANCELLED)
             return rc;
         cause = *err_get();
-        if (report_failure(run, model, error) < 0)
+        if (report_failure(run, model, error, record_failure(run, rc, ret_reply)) < 0)
             return ERR_CANCELLED;
         *err_get() = cause;
         if (fiber_is_cancelled())

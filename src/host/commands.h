@@ -16,5 +16,6 @@ int restore_command(int argc, char **argv);
 int export_command(int argc, char **argv);
 int erase_command(int argc, char **argv);
 int retention_command(int argc, char **argv);
+int replay_command(int argc, char **argv);
 
 #endif

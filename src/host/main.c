@@ -85,6 +85,19 @@ const struct command commands[] = {
         "keeps\n"
         "them for ever. A running server applies the rule every ten minutes.",
         retention_command},
+    {"replay", "Execute a stored run again and say where it differs from its log",
+        "replay RUN [--json] [--live-model] [--data-dir DIR]",
+        "RUN is the run_id of an answer. The run is executed again from its log by this program:\n"
+        "models say what they said, tools give what they gave, and people decide what they "
+        "decided;\n"
+        "nothing is asked over the network, nothing is done, nothing is written. Prints\n"
+        "\"replayed N events, identical\", or the first difference: the number of the event, the\n"
+        "field, what was recorded and what came now. --live-model asks the configured models\n"
+        "instead of playing back what they said, to see where they go another way (this costs "
+        "what\n"
+        "their calls cost). Exit status 1: it differs. What is needed is kept while the setting\n"
+        "run.record is on. See docs/evaluation.md.",
+        replay_command},
     {"version", "Print the version", "version", "", version_command},
     {"help", "Explain a command", "help [COMMAND]", "", help_command},
     {"eval", NULL, "eval NAME FILE...", "Used by script/eval.", eval_command},

@@ -55,6 +55,15 @@ static int unknown_model(struct str spec)
     return rc;
 }
 
+struct model *model_new(
+    const struct model_ops *ops, void *state, const struct env *env, struct str spec)
+{
+    struct model *model = xcalloc(1, sizeof(*model));
+
+    *model = (struct model){.ops = ops, .env = env, .state = state, .spec = str_heap(spec)};
+    return model;
+}
+
 int model_open(
     const struct config *config, const struct env *env, struct str spec, struct model **ret_model)
 {
@@ -69,9 +78,7 @@ int model_open(
     int rc = ops->open(config, env, name, &state);
     if (rc != 0)
         return rc;
-    struct model *model = xcalloc(1, sizeof(*model));
-    *model = (struct model){.ops = ops, .env = env, .state = state, .spec = str_heap(spec)};
-    *ret_model = model;
+    *ret_model = model_new(ops, state, env, spec);
     return 0;
 }
 

@@ -135,6 +135,10 @@ struct model_ops {
     int (*chat)(void *state, const struct model_request *request, struct arena *arena,
         struct model_reply *ret_reply, enum model_error *ret_error);
 };
+/* A model of the caller's own, for replays: ops and state without the catalogue. env must outlive
+ * it. */
+struct model *model_new(
+    const struct model_ops *ops, void *state, const struct env *env, struct str spec);
 /* From src/catalog.def, ends with a NULL; set before model_open(). */
 void model_register(const struct model_ops *const *models);
 
