@@ -68,6 +68,10 @@ MUST_CHECK int config_flags(struct config *config, int *argc, char **argv);
 /* Set one value by name as if from origin; place is shown by `theo config`. */
 MUST_CHECK int config_set(struct config *config, const char *name, struct str value,
     enum setting_origin origin, const char *place);
+/* A YAML file that holds no settings, as JSON in out. Each mapping begins with a member "@line",
+ * and before each member stands "@NAME", the line of it. The rules of tree settings hold. 0 or
+ * ERR_INVALID with name and line. */
+MUST_CHECK int config_yaml_to_json(struct str yaml, const char *name, struct buf *out);
 void config_deinit(struct config *config); /* secrets are wiped */
 
 /* Current value of row index as text (secrets as "set" / "not set") and its origin. */

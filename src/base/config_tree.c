@@ -12,6 +12,7 @@ struct tree {
     yaml_parser_t *parser;
     const char *file;
     struct json_writer w;
+    bool lines; /* of each member too */
 };
 
 static int fail(const struct tree *tree, yaml_mark_t mark, const char *what)
@@ -69,6 +70,16 @@ static int put_list(struct tree *tree, int depth)
     return rc;
 }
 
+static void put_line(struct tree *tree, const yaml_event_t *key)
+{
+    struct buf name = BUF_HEAP;
+
+    buf_printf(&name, "@%.*s", (int)key->data.scalar.length, (const char *)key->data.scalar.value);
+    json_name_str(&tree->w, buf_str(&name));
+    json_put_i64(&tree->w, (int64_t)key->start_mark.line + 1);
+    buf_deinit(&name);
+}
+
 static int put_member(struct tree *tree, const yaml_event_t *key, int depth)
 {
     yaml_event_t value;
@@ -77,6 +88,8 @@ static int put_member(struct tree *tree, const yaml_event_t *key, int depth)
     if (key->type != YAML_SCALAR_EVENT || key->data.scalar.length == 0 ||
         key->data.scalar.value[0] == '@')
         return fail(tree, key->start_mark, "a name must be plain text");
+    if (tree->lines)
+        put_line(tree, key);
     json_name_str(
         &tree->w, (struct str){(const char *)key->data.scalar.value, key->data.scalar.length});
     rc = next_value(tree, &value);
@@ -146,4 +159,43 @@ int config_read_tree(
 
     json_init(&tree.w, out);
     return put_value(&tree, first, 0);
+}
+
+static int read_document(struct tree *tree)
+{
+    bool end = false;
+    int rc = 0;
+
+    while (rc == 0 && !end) {
+        yaml_event_t event;
+
+        rc = next_value(tree, &event);
+        if (rc < 0)
+            break;
+        end = event.type == YAML_DOCUMENT_END_EVENT || event.type == YAML_STREAM_END_EVENT;
+        if (!end && event.type != YAML_STREAM_START_EVENT &&
+            event.type != YAML_DOCUMENT_START_EVENT)
+            rc = put_value(tree, &event, 0);
+        yaml_event_delete(&event);
+    }
+    return rc;
+}
+
+int config_yaml_to_json(struct str yaml, const char *name, struct buf *out)
+{
+    struct tree tree = {.file = name, .lines = true};
+    yaml_parser_t parser;
+    size_t before = out->len;
+    int rc;
+
+    if (!yaml_parser_initialize(&parser))
+        return err_set(ERR_FAILED, "%s: there is no memory to read it", name);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)yaml.ptr, yaml.len);
+    tree.parser = &parser;
+    json_init(&tree.w, out);
+    rc = read_document(&tree);
+    yaml_parser_delete(&parser);
+    if (rc == 0 && out->len == before)
+        buf_add_cstr(out, "null");
+    return rc;
 }

@@ -17,5 +17,6 @@ int export_command(int argc, char **argv);
 int erase_command(int argc, char **argv);
 int retention_command(int argc, char **argv);
 int replay_command(int argc, char **argv);
+int eval_command(int argc, char **argv);
 
 #endif

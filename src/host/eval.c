@@ -1,165 +1,21 @@
-#include "host/eval.h"
-
-#include "base/env.h"
-#include "host/cli.h"
-#include "text/address.h"
-#include "text/when.h"
+/* theo eval: cases of a file, or the labelled data sets of script/eval. */
+#include "host/commands.h"
+#include "host/eval_private.h"
 
 #include <errno.h>
-
-#define EVAL_ABSENT 77
-#define FAILURES_SHOWN 20
-#define PHRASES_MAX 32
-#define WIDTH 100 /* bytes of a text in the table */
-
-/* What one case gave, as text: equal means right. */
-struct outcome {
-    struct str id, want, got, text;
-};
+#include <unistd.h>
 
 struct evaluation {
-    const char *name;
-    const char *file; /* JSON lines, below the data folder */
-    int (*judge)(const struct json *item, struct arena *arena, struct outcome *ret_outcome);
+    struct eval_file file;
+    struct eval_result *results;
+    struct model *judge; /* NULL: none is configured */
+    struct arena arena;
+    const char *junit, *only;
+    bool json;
 };
-
-static int judge_addressed(const struct json *item, struct arena *arena, struct outcome *ret)
-{
-    struct transcript chat;
-    int rc = transcript_parse(arena, json_get_str(item, "chat_context"), &chat);
-
-    if (rc < 0)
-        return rc;
-    struct address_verdict verdict = address_judge(&chat, STR("Theo"), NULL, 0);
-    const struct chat_message *last = &chat.messages[chat.count - 1];
-    ret->id = json_get_str(item, "id");
-    ret->want = json_get_bool(item, "addressed", false) ? STR("addressed") : STR("not");
-    ret->got = verdict.addressed ? STR("addressed") : STR("not");
-    ret->text = str_printf(arena, "%.*s: %.*s (%s, %.2f)", STR_ARG(last->party),
-        STR_ARG(last->text), verdict.reason, verdict.score);
-    return 0;
-}
-
-/* "2016-11-07T00:00:00", UTC. */
-static int read_reference(const struct json *item, struct arena *arena, int64_t *ret_ms)
-{
-    struct str text = json_get_str(item, "reference");
-
-    if (!rfc3339_parse(str_printf(arena, "%.*sZ", STR_ARG(text)), ret_ms, NULL))
-        return err_set(ERR_INVALID, "a case has no reference time; is this the right file?");
-    return 0;
-}
-
-static struct str day_text(struct arena *arena, int64_t ms)
-{
-    struct civil c = civil_from_s(ms / SECOND_MS);
-    return str_printf(arena, "%04d-%02d-%02d", c.year, c.month, c.day);
-}
-
-static struct str clock_text(struct arena *arena, int64_t ms, bool seconds)
-{
-    struct civil c = civil_from_s(ms / SECOND_MS);
-
-    if (!seconds)
-        return str_printf(arena, "%02d:%02d", c.hour, c.minute);
-    return str_printf(arena, "%02d:%02d:%02d", c.hour, c.minute, c.second);
-}
-
-static struct str when_text(struct arena *arena, const struct when *when)
-{
-    if (when->kind == WHEN_DATE)
-        return day_text(arena, when->start_ms);
-    struct str clock = clock_text(arena, when->start_ms, true);
-    if (when->kind == WHEN_TIME)
-        return clock;
-    return str_printf(arena, "%.*s %.*s", STR_ARG(day_text(arena, when->start_ms)), STR_ARG(clock));
-}
-
-static int judge_when(const struct json *item, struct arena *arena, struct outcome *ret)
-{
-    struct str text = json_get_str(item, "text");
-    struct when found[PHRASES_MAX], one;
-    int64_t reference = 0;
-    const struct when *first = NULL;
-    int rc = read_reference(item, arena, &reference);
-
-    if (rc < 0)
-        return rc;
-    size_t count = when_find(text, reference, zone_utc(), found, ARRAY_LEN(found));
-    for (size_t i = 0; i < count && first == NULL; i++)
-        first = found[i].kind == WHEN_DURATION ? NULL : &found[i];
-    if (first != NULL && when_resolve(text, reference, zone_utc(), &one) == 0)
-        first = &one;
-    const struct json *expect = json_get(item, "expect");
-    ret->id = json_get_str(item, "kind");
-    ret->want = json_is(expect, JSON_STRING) ? json_str(expect) : STR("none");
-    ret->got = first == NULL ? STR("none") : when_text(arena, first);
-    ret->text = text;
-    return 0;
-}
-
-/* The day and the time of day that the dialogue ends with: each word on them replaces the former.
- */
-static void last_agreed(const struct transcript *chat, int64_t reference, struct arena *arena,
-    struct str *date, struct str *time)
-{
-    struct when found[PHRASES_MAX];
-
-    for (size_t m = 0; m < chat->count; m++) {
-        size_t count =
-            when_find(chat->messages[m].text, reference, zone_utc(), found, ARRAY_LEN(found));
-        for (size_t i = 0; i < count; i++) {
-            enum when_kind kind = found[i].kind;
-            if (found[i].past || kind == WHEN_DURATION)
-                continue;
-            if (kind != WHEN_TIME)
-                *date = day_text(arena, found[i].start_ms);
-            if (kind != WHEN_DATE)
-                *time = clock_text(arena, found[i].start_ms, false);
-        }
-    }
-}
-
-static int judge_schedule(const struct json *item, struct arena *arena, struct outcome *ret)
-{
-    struct transcript chat;
-    struct str date = STR("none"), time = STR("none");
-    const struct json *expect = json_get(item, "expect");
-    int64_t reference = 0;
-    int rc = read_reference(item, arena, &reference);
-
-    if (rc == 0)
-        rc = transcript_parse(arena, json_get_str(item, "chat_context"), &chat);
-    if (rc < 0)
-        return rc;
-    last_agreed(&chat, reference, arena, &date, &time);
-    const struct json *want_time = json_get(expect, "time");
-    bool timed = json_is(want_time, JSON_STRING);
-    ret->id = json_get_str(item, "id");
-    ret->want = str_printf(
-        arena, "%.*s %.*s", STR_ARG(json_get_str(expect, "date")), STR_ARG(json_str(want_time)));
-    ret->got = str_printf(arena, "%.*s %.*s", STR_ARG(date), STR_ARG(timed ? time : STR("")));
-    ret->text = chat.messages[chat.count - 1].text;
-    return 0;
-}
-
-static const struct evaluation evaluations[] = {
-    {"addressed", "addressed/irc.jsonl", judge_addressed},
-    {"when", "when/english.jsonl", judge_when},
-    {"schedule", "schedule/dialogues.jsonl", judge_schedule},
-};
-
-static const struct evaluation *find_evaluation(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(evaluations); i++) {
-        if (strcmp(evaluations[i].name, name) == 0)
-            return &evaluations[i];
-    }
-    return NULL;
-}
 
 /* The whole file, or 0 = done, ERR_NOT_FOUND, ERR_IO. */
-static int read_whole(const char *path, struct buf *out)
+int eval_read_file(const char *path, struct buf *out)
 {
     FILE *file = fopen(path, "rb");
     size_t got;
@@ -175,79 +31,141 @@ static int read_whole(const char *path, struct buf *out)
     return broken ? err_set(ERR_IO, "%s cannot be read", path) : 0;
 }
 
-/* One line of the table: no line breaks, not too wide. */
-static void print_failure(const struct outcome *outcome)
+/* What runs here must not leave traces, nor act outside: a folder that goes away again, a store in
+ * memory, and the calendar of that store. */
+static int set_up(struct boot *boot, const char *folder)
 {
-    struct str text = utf8_truncate(outcome->text, WIDTH);
+    static const char *const own[][2] = {
+        {"store", "memory"}, {"calendar", "local"}, {"redis.url", ""}};
+    int rc = config_set(&boot->config, "data-dir", str_from(folder), ORIGIN_FLAG, "theo eval");
 
-    printf("  %-28.*s want %-20.*s got %-20.*s ", STR_ARG(outcome->id), STR_ARG(outcome->want),
-        STR_ARG(outcome->got));
-    for (size_t i = 0; i < text.len; i++)
-        putchar(text.ptr[i] == '\n' ? ' ' : text.ptr[i]);
-    putchar('\n');
+    for (size_t i = 0; i < ARRAY_LEN(own) && rc == 0; i++)
+        rc = config_set(&boot->config, own[i][0], str_from(own[i][1]), ORIGIN_FLAG, "theo eval");
+    return rc < 0 ? rc : boot_open(boot);
 }
 
-static int run_cases(const struct evaluation *evaluation, struct str lines)
+static int run_all(struct boot *boot, void *arg)
 {
-    struct arena arena;
-    struct str line;
-    size_t right = 0, total = 0;
+    struct evaluation *evaluation = arg;
     int rc = 0;
 
-    arena_init(&arena);
-    while (rc == 0 && str_next(&lines, '\n', &line)) {
-        const struct json *item;
-        struct outcome outcome = {0};
-        if (str_trim(line).len == 0)
-            continue;
-        rc = json_parse(&arena, line, &item);
-        if (rc == 0)
-            rc = evaluation->judge(item, &arena, &outcome);
-        if (rc < 0)
-            break;
-        total++;
-        if (str_eq(str_trim(outcome.want), str_trim(outcome.got)))
-            right++;
-        else if (total - right <= FAILURES_SHOWN)
-            print_failure(&outcome);
-        arena_reset(&arena);
-    }
-    arena_deinit(&arena);
-    if (rc < 0)
-        return err_wrap("%s, case %zu", evaluation->file, total + 1);
-    if (total == 0)
-        return err_set(ERR_INVALID, "%s holds no case", evaluation->file);
-    if (total - right > FAILURES_SHOWN)
-        printf("  … and %zu more\n", total - right - FAILURES_SHOWN);
-    printf("%s %.4f %zu\n", evaluation->name, (double)right / (double)total, total);
+    for (size_t i = 0; i < evaluation->file.count && rc == 0; i++)
+        rc = eval_run(boot, &evaluation->file.cases[i], evaluation->judge, &evaluation->arena,
+            &evaluation->results[i]);
+    return rc;
+}
+
+static int open_judge(struct boot *boot, struct model **ret_judge)
+{
+    struct str spec = str_trim(str_from(boot->config.eval_judge_model));
+
+    if (str_empty(spec))
+        return 0;
+    if (model_open(&boot->config, boot->env, spec, ret_judge) < 0)
+        return err_wrap("eval.judge-model");
     return 0;
+}
+
+static int report(const struct evaluation *evaluation)
+{
+    const struct eval_file *file = &evaluation->file;
+    struct buf out = BUF_HEAP;
+    bool passed = true;
+
+    for (size_t i = 0; i < file->count; i++)
+        passed = passed && evaluation->results[i].passed;
+    if (evaluation->json) {
+        eval_write_json(evaluation->results, file->count, &out);
+        fwrite(out.ptr, 1, out.len, stdout);
+        buf_deinit(&out);
+    } else {
+        eval_print(evaluation->results, file->count);
+    }
+    if (evaluation->junit &&
+        eval_write_junit(evaluation->junit, file, evaluation->results, file->count) < 0)
+        return cli_fail(ERR_IO);
+    return passed ? 0 : 1;
+}
+
+static int run_file(struct boot *boot, struct evaluation *evaluation)
+{
+    const char *tmp = getenv("TMPDIR");
+    char folder[4096];
+    int rc;
+
+    snprintf(folder, sizeof(folder), "%s/theo-eval-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(folder))
+        return cli_fail(
+            err_set(ERR_IO, "no folder can be made in %s: %s", folder, strerror(errno)));
+    rc = set_up(boot, folder);
+    if (rc == 0)
+        rc = open_judge(boot, &evaluation->judge);
+    if (rc == 0)
+        rc = boot_on_fiber(boot, run_all, evaluation);
+    model_free(evaluation->judge);
+    (void)rmdir(folder); /* what is in it is worth a look */
+    return rc < 0 ? cli_fail(rc) : report(evaluation);
+}
+
+/* Of several cases those whose name holds the word. */
+static int choose(struct eval_file *file, const char *only)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; only && i < file->count; i++)
+        if (str_find_nocase(file->cases[i].name, str_from(only), 0) >= 0)
+            file->cases[count++] = file->cases[i];
+    if (only && count == 0)
+        return err_set(ERR_INVALID, "no case of %s has \"%.60s\" in its name", file->path, only);
+    file->count = only ? count : file->count;
+    return 0;
+}
+
+static int eval_cases(struct boot *boot, struct evaluation *evaluation, const char *path)
+{
+    struct buf text = BUF_HEAP;
+    int status, rc = eval_read_file(path, &text);
+
+    arena_init(&evaluation->arena);
+    if (rc == ERR_NOT_FOUND || rc == ERR_IO)
+        rc = err_set(ERR_INVALID, "%s cannot be read; name a file of cases", path);
+    if (rc == 0)
+        rc = eval_read(path, buf_str(&text), &evaluation->arena, &evaluation->file);
+    if (rc == 0)
+        rc = choose(&evaluation->file, evaluation->only);
+    if (rc == 0)
+        evaluation->results =
+            arena_array(&evaluation->arena, struct eval_result, evaluation->file.count);
+    status = rc < 0 ? cli_fail(rc) : run_file(boot, evaluation);
+    arena_deinit(&evaluation->arena);
+    buf_deinit(&text);
+    return status;
 }
 
 int eval_command(int argc, char **argv)
 {
-    const char *data = getenv("THEO_DATA");
+    struct evaluation evaluation = {0};
+    const char *data = NULL;
     const struct cli_option options[] = {
-        {"data", CLI_STR, &data, "DIR", "folder of the labelled data"}};
-    struct buf lines = BUF_HEAP;
-    char path[4096];
-    int rc = cli_parse(options, ARRAY_LEN(options), &argc, argv);
+        {"data", CLI_STR, &data, "DIR", "folder of the labelled data"},
+        {"junit", CLI_STR, &evaluation.junit, "FILE", "write JUnit XML"},
+        {"only", CLI_STR, &evaluation.only, "WORD", "cases that have it in their name"},
+        {"json", CLI_FLAG, &evaluation.json, NULL, "print JSON"},
+    };
+    struct boot boot;
+    int status, rc = boot_config(&boot, options, ARRAY_LEN(options), true, &argc, argv);
 
     if (rc < 0)
         return cli_fail(rc);
     if (argc != 2)
-        return cli_wrong("say what to evaluate: addressed, when or schedule");
-    const struct evaluation *evaluation = find_evaluation(argv[1]);
-    if (evaluation == NULL)
-        return cli_wrong(
-            "there is no evaluation \"%.60s\"; there are addressed, when and schedule", argv[1]);
-    snprintf(path, sizeof(path), "%s/%s", data == NULL ? "../shared/data" : data, evaluation->file);
-    rc = read_whole(path, &lines);
-    if (rc == ERR_NOT_FOUND) {
-        fprintf(stderr, "theo: no data at %s; set THEO_DATA to its folder\n", path);
-        return EVAL_ABSENT;
-    }
-    if (rc == 0)
-        rc = run_cases(evaluation, buf_str(&lines));
-    buf_deinit(&lines);
-    return rc < 0 ? cli_fail(rc) : 0;
+        status = cli_wrong("say which file of cases: theo eval FILE");
+    else if (eval_is_data_set(argv[1]) && (data || access(argv[1], F_OK) != 0))
+        status = eval_data_set(argv[1], data ? data : getenv("THEO_DATA"));
+    else if (data)
+        status = cli_wrong(
+            "there is no data set \"%.60s\"; there are addressed, when and schedule", argv[1]);
+    else
+        status = eval_cases(&boot, &evaluation, argv[1]);
+    boot_close(&boot);
+    return status;
 }

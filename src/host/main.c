@@ -1,7 +1,6 @@
 /* The command line: one table of commands. */
 #include "host/boot.h"
 #include "host/commands.h"
-#include "host/eval.h"
 
 #include <signal.h>
 #include <sys/stat.h>
@@ -85,6 +84,22 @@ const struct command commands[] = {
         "keeps\n"
         "them for ever. A running server applies the rule every ten minutes.",
         retention_command},
+    {"eval", "Run cases and say which of them pass",
+        "eval FILE [--only WORD] [--junit OUT.xml] [--json]\n"
+        "       theo eval addressed | when | schedule [--data DIR]",
+        "FILE is YAML: cases with a chat and what is expected of the answer (does Theo speak, "
+        "which\n"
+        "tools are called with what, what the answer says). Each case runs in an empty store in\n"
+        "memory with a calendar of its own, by the configured models and agents; tools of MCP "
+        "servers\n"
+        "and remote agents are left out. --only runs the cases that have WORD in their name. "
+        "--junit\n"
+        "writes what CI servers read. `judge` checks need the setting eval.judge-model and are "
+        "skipped\n"
+        "without it. Exit status 1: a case failed; 2: the file is wrong. Try\n"
+        "`theo eval examples/eval.yaml`; docs/evaluation.md says more.\n"
+        "The second form measures this program's own code on labelled data (script/eval).",
+        eval_command},
     {"replay", "Execute a stored run again and say where it differs from its log",
         "replay RUN [--json] [--live-model] [--data-dir DIR]",
         "RUN is the run_id of an answer. The run is executed again from its log by this program:\n"
@@ -100,7 +115,6 @@ const struct command commands[] = {
         replay_command},
     {"version", "Print the version", "version", "", version_command},
     {"help", "Explain a command", "help [COMMAND]", "", help_command},
-    {"eval", NULL, "eval NAME FILE...", "Used by script/eval.", eval_command},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
