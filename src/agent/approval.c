@@ -60,6 +60,35 @@ bool approval_token_is(const struct approval_row *row, struct str token)
     return !str_empty(row->token_hash) && secret_equal(row->token_hash, str_from(hash));
 }
 
+#define BUTTON_LEN 32
+
+static struct str button_of(struct str token_hash, struct arena *arena)
+{
+    char hash[65];
+
+    hash_hex(str_printf(arena, "button\n%.*s", STR_ARG(token_hash)), hash);
+    return str_dup(arena, (struct str){hash, BUTTON_LEN});
+}
+
+struct str approval_button(struct str token, struct arena *arena)
+{
+    char hash[65];
+
+    hash_hex(token, hash);
+    return button_of(str_from(hash), arena);
+}
+
+bool approval_button_is(const struct approval_row *row, struct str button)
+{
+    struct arena arena;
+    bool is;
+
+    arena_init(&arena);
+    is = !str_empty(row->token_hash) && secret_equal(button_of(row->token_hash, &arena), button);
+    arena_deinit(&arena);
+    return is;
+}
+
 void approval_add(struct run *run, const struct model_tool_call *call, const struct json *args)
 {
     size_t count = run->waiting_count;

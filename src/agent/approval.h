@@ -37,6 +37,11 @@ struct approval_owner {
 /* Is this the token of the approval? Constant time. */
 bool approval_token_is(const struct approval_row *row, struct str token);
 
+/* What a button in a chat carries besides the approval's id, so that nobody makes one up: 32
+ * characters that follow from the token, and from the row. */
+struct str approval_button(struct str token, struct arena *arena);
+bool approval_button_is(const struct approval_row *row, struct str button);
+
 /* Decide, and go on with the run when nothing else is to be decided. 0, or APPROVAL_WAITS;
  * *ret_result is the run's answer as it is now, *ret_row the approval. ERR_NOT_FOUND, ERR_INVALID
  * (field arguments), ERR_CONFLICT (decided already, expired, or somebody is going on with it). A

@@ -170,7 +170,7 @@ static int join(struct run *run, struct transcript *ret_chat)
     int rc = 0;
 
     if (seq > 0)
-        rc = session_focus(&run->session, seq, run->arena, ret_chat);
+        rc = session_focus(&run->session, seq, run->request->answer_text, run->arena, ret_chat);
     else
         run->known = session_merge(&run->session, &run->request->chat, run->arena, ret_chat);
     if (rc < 0)

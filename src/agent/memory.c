@@ -47,13 +47,22 @@ struct memory_state memory_state_read(struct str state, struct arena *arena)
     };
 }
 
-struct str memory_state_write(const struct memory_state *state, struct arena *arena)
+struct str memory_state_write(
+    const struct memory_state *state, struct str former, struct arena *arena)
 {
+    const struct json *root = NULL;
     struct buf out = BUF_IN(arena);
     struct json_writer w;
 
+    if (json_parse(arena, former, &root) < 0)
+        root = NULL;
     json_init(&w, &out);
     json_object_begin(&w);
+    for (const struct json *one = json_first(root); one; one = json_next(one))
+        if (!str_is(json_key(one), "covered") && !str_is(json_key(one), "notes")) {
+            json_name_str(&w, json_key(one));
+            json_put_node(&w, one);
+        }
     json_i64_member(&w, "covered", state->covered);
     json_bool_member(&w, "notes", state->notes);
     json_object_end(&w);
@@ -207,7 +216,7 @@ static int store_with_state(struct store *store, struct memory_row *row, bool re
             break;
         state = memory_state_read(session.state, arena);
         change(&state, row);
-        session.state = memory_state_write(&state, arena);
+        session.state = memory_state_write(&state, session.state, arena);
         store_batch_init(&batch, arena);
         store_update(&batch, STORE_CHAT_SESSIONS, &session);
         if (replace)

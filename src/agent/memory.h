@@ -22,7 +22,9 @@ struct memory_state {
 };
 /* What is not readable counts as absent. */
 struct memory_state memory_state_read(struct str state, struct arena *arena);
-struct str memory_state_write(const struct memory_state *state, struct arena *arena);
+/* The session's state with this in it; other members stay as they were. */
+struct str memory_state_write(
+    const struct memory_state *state, struct str former, struct arena *arena);
 
 /* The part of the instructions that says what is remembered; "" when nothing is. whole: the model
  * sees the chat from its beginning, so that it needs no summary. 0 or store errors. Yields. */

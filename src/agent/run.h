@@ -69,6 +69,7 @@ struct run_request {
     /* Not 0: chat is empty, and this message of the session, stored already, is to be answered.
      * What came in after it is left out. */
     int64_t answer_seq;
+    struct str answer_text; /* what that message asks, in other words; empty: as it was said */
     const struct speak_verdict *verdict; /* decided already; NULL: the rules decide */
     struct str system_prompt;            /* added to the instructions; may be empty */
     struct str agent;                    /* empty: default */

@@ -285,8 +285,8 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     return known;
 }
 
-int session_focus(
-    const struct session *session, int64_t seq, struct arena *arena, struct transcript *ret_chat)
+int session_focus(const struct session *session, int64_t seq, struct str text, struct arena *arena,
+    struct transcript *ret_chat)
 {
     const struct transcript *stored = &session->stored;
     int64_t first = session->row.message_count - (int64_t)stored->count + 1;
@@ -300,6 +300,8 @@ int session_focus(
         if (i < place || (i > place && session->outgoing[i]))
             chat.messages[chat.count++] = stored->messages[i];
     chat.messages[chat.count++] = stored->messages[place];
+    if (!str_empty(text))
+        chat.messages[chat.count - 1].text = text;
     *ret_chat = chat;
     return 0;
 }

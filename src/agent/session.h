@@ -41,10 +41,10 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     struct arena *arena, struct transcript *ret_chat);
 
 /* The chat that a run answering the stored message number seq is about: what came before it and
- * what Theo said since, and that message as the last. ERR_NOT_FOUND when it is not among what was
- * read. */
-MUST_CHECK int session_focus(
-    const struct session *session, int64_t seq, struct arena *arena, struct transcript *ret_chat);
+ * what Theo said since, and that message as the last, with text in its place unless that is
+ * empty. ERR_NOT_FOUND when it is not among what was read. */
+MUST_CHECK int session_focus(const struct session *session, int64_t seq, struct str text,
+    struct arena *arena, struct transcript *ret_chat);
 
 /* Append what came in, and the reply to it (NULL: none), to the batch, with the session's row,
  * whose count goes up: that row is borrowed until the commit. A known session to which nothing is

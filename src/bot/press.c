@@ -1,0 +1,115 @@
+/* A button was pressed: who may decides, the message says who did, and the answer to the press is
+ * given at once. data: y or n, the approval's id, and what shows that the button is ours. */
+#include "agent/approval.h"
+#include "bot/private.h"
+
+#define MAC_LEN 32
+
+static void tell(struct bot_job *job, enum say_id id, bool alert)
+{
+    channel_ops_of(job->channel)
+        ->answer_press(job->channel, job->update.press_id, say(job->language, id), alert);
+}
+
+static int nothing(struct bot_job *job)
+{
+    struct store_batch batch;
+
+    store_batch_init(&batch, job->arena);
+    return job_done(job, &batch);
+}
+
+/* 1, 0 or ERR_*. */
+static int may_decide(struct bot_job *job)
+{
+    const struct channel_update *update = &job->update;
+
+    if (update->chat == CHANNEL_PRIVATE || access_is_listed(job->bot, update->from.id))
+        return 1;
+    return channel_ops_of(job->channel)->is_admin(job->channel, job->chat->key, update->from.id);
+}
+
+static int find(struct bot_job *job, struct approval_row *row)
+{
+    struct str data = job->update.press_data;
+    int rc;
+
+    if (data.len != 1 + ULID_LEN + MAC_LEN || (data.ptr[0] != 'y' && data.ptr[0] != 'n'))
+        return STORE_MISSING;
+    rc = store_get(job->bot->options.store, STORE_APPROVALS, job->bot->options.workspace_id,
+        str_slice(data, 1, 1 + ULID_LEN), job->arena, row);
+    if (rc == 0 && (!approval_button_is(row, str_slice(data, 1 + ULID_LEN, data.len)) ||
+                       !str_eq(row->session_id, job->work->row.session_id)))
+        return STORE_MISSING;
+    return rc;
+}
+
+/* The question, with what was decided and by whom, and without its buttons. */
+static int show(struct bot_job *job, const struct approval_row *row, enum say_id id)
+{
+    struct outbox_post post = job_post(job, "decided",
+        str_printf(job->arena, "%.*s\n\n%.*s",
+            STR_ARG(say_with(job->arena, job->language, SAY_MAY_I, row->summary)),
+            STR_ARG(say_with(
+                job->arena, job->language, id, chat_party(job->bot, &job->update, job->arena)))));
+    struct store_batch batch;
+
+    post.kind = OUTBOX_EDIT;
+    post.message_id = job->update.message_id;
+    post.reply_to = STR("");
+    store_batch_init(&batch, job->arena);
+    outbox_put(job->bot->options.outbox, &batch, &post);
+    return job_done(job, &batch);
+}
+
+static struct str person(const struct bot_job *job)
+{
+    return str_printf(
+        job->arena, "%.*s:%.*s", STR_ARG(job->update.channel), STR_ARG(job->update.from.id));
+}
+
+static int decide(struct bot_job *job, struct approval_row *row)
+{
+    bool yes = job->update.press_data.ptr[0] == 'y', failed;
+    struct approval_decision decision = {.workspace_id = row->workspace_id,
+        .id = row->id,
+        .approve = yes,
+        .arguments = STR(""),
+        .reason = STR(""),
+        .by = person(job)};
+    struct run_result result;
+    int rc;
+
+    tell(job, yes ? SAY_DONE : SAY_LEFT, false);
+    rc = approval_decide(job->bot->options.house, &decision, &job->bot->options.owner, job->arena,
+        row, &result, &failed);
+    if (rc == ERR_CONFLICT || rc == ERR_NOT_FOUND)
+        return nothing(job);
+    if (rc < 0)
+        return rc;
+    return show(job, row, yes ? SAY_APPROVED_BY : SAY_REFUSED_BY);
+}
+
+int press_job(struct bot_job *job)
+{
+    struct approval_row row;
+    int rc = find(job, &row), may;
+
+    if (rc < 0)
+        return rc;
+    if (rc == STORE_MISSING) {
+        tell(job, SAY_BUTTON_OLD, true);
+        return nothing(job);
+    }
+    may = may_decide(job);
+    if (may < 0)
+        return may;
+    if (may == 1 && job->work->row.attempts > 0 && str_eq(row.decided_by, person(job)))
+        return show(
+            job, &row, job->update.press_data.ptr[0] == 'y' ? SAY_APPROVED_BY : SAY_REFUSED_BY);
+    if (may == 0 || !str_is(row.state, "pending")) {
+        tell(job, may == 0 ? SAY_NOT_YOU : SAY_DECIDED, true);
+        return nothing(job);
+    }
+    return decide(job, &row);
+}

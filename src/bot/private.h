@@ -1,0 +1,176 @@
+/* What the files of the bot share; nobody outside this room includes it.
+ *
+ * bot.c: loops and routing; chat.c: the state of a chat; take.c: an update comes in; access.c: who
+ * may; work.c: what is to be done, one after the other; answer.c: runs; command.c: commands;
+ * press.c: buttons; say.c: texts in the person's language.
+ */
+#ifndef BOT_PRIVATE_H
+#define BOT_PRIVATE_H
+
+#include "bot/bot.h"
+#include "bot/say.h"
+#include "runtime/channel.h"
+#include "store/messages.h"
+#include "text/zone.h"
+
+#define BOT_LOOPS_MAX 256
+/* Messages of a chat that are kept in memory: what the rules for speaking look at. */
+#define TAIL 24
+
+enum bot_manner { BOT_NORMAL, BOT_EAGER, BOT_ASKED };
+
+/* Of one chat; JSON in the session's state, member "bot". */
+struct bot_settings {
+    enum bot_manner manner;
+    struct str language;          /* "" as the person's app says */
+    struct str time_zone;         /* IANA; "" the setting time-zone */
+    int64_t quiet_from, quiet_to; /* minutes of the day; both 0: no quiet hours */
+    bool paired;                  /* let in by a code or by somebody who may */
+    bool introduced;
+    bool gone;         /* Theo is not there any more */
+    struct str kind;   /* of the chat: private, group, broadcast */
+    int64_t digest_at; /* minute of the day + 1; 0 none */
+};
+
+/* One piece of work: an inbox row that waits. */
+struct bot_work {
+    struct bot_work *next;
+    struct arena arena; /* holds row */
+    struct inbox_row row;
+    struct str preview; /* message that shows the beginning of the answer */
+    bool done;          /* committed */
+};
+
+struct bot_chat {
+    struct bot_lane *lane;
+    struct bot_chat *next; /* in its bucket */
+    uint32_t hash;
+    int users; /* that hold it; 0: it may be forgotten */
+    int64_t used_ms;
+    struct str key;        /* heap */
+    struct semaphore lock; /* one update at a time */
+    bool loaded, stale;
+    struct arena arena;          /* holds row and settings; made anew at each load */
+    struct chat_session_row row; /* version 0: not stored yet */
+    struct bot_settings settings;
+    struct transcript tail; /* heap: messages, texts */
+    struct tail_note {
+        struct str message_id; /* heap */
+        int64_t seq;
+        bool outgoing;
+    } notes[TAIL];
+    struct bot_work *first, *last; /* to be done */
+    struct bot_work *current;
+    bool working;
+    int64_t spoken[8]; /* mono ms of the last answers, oldest first by next_spoken */
+    size_t next_spoken;
+};
+
+#define BUCKETS 1024
+
+struct bot_lane {
+    struct bot *bot;
+    struct loop *loop;
+    struct bot_chat *buckets[BUCKETS];
+    size_t chats, at_work;
+    bool draining;
+};
+
+struct bot {
+    struct bot_options options;
+    struct run_listener listener;
+    struct bot_lane lanes[BOT_LOOPS_MAX];
+    size_t lane_count; /* atomic: those that joined */
+};
+
+/* bot.c */
+struct channel *bot_channel(const struct bot *bot, struct str name);
+/* The chat on the current loop; release it by chat_release(). */
+struct bot_chat *chat_hold(struct bot_lane *lane, struct str key);
+void chat_release(struct bot_chat *chat);
+/* Call fn(lane, ctx) on a fiber of the loop that the chat belongs to. What it returns, or
+ * ERR_UNAVAILABLE. Yields. */
+MUST_CHECK int bot_on_lane(
+    struct bot *bot, struct str chat_key, int (*fn)(struct bot_lane *lane, void *ctx), void *ctx);
+/* Something was stored for the chat on whatever loop: send it, and read the chat again. Does not
+ * yield. */
+void bot_kick(struct bot *bot, struct str chat_key, struct str session_id);
+struct bot_lane *bot_this_lane(struct bot *bot); /* of the current loop; NULL: none */
+
+/* chat.c */
+/* Read the chat's row and tail unless they are there. 0 or store errors. Yields. */
+MUST_CHECK int chat_load(struct bot_chat *chat);
+void chat_forget(struct bot_chat *chat); /* what was read; it is read again when needed */
+void chat_free(struct bot_chat *chat);
+/* Add to the tail what was stored. */
+void chat_remember(struct bot_chat *chat, const struct chat_message *message, struct str message_id,
+    int64_t seq, bool outgoing);
+/* The row of a chat that is new, from an update. Lives in arena. */
+void chat_begin(struct bot_chat *chat, const struct channel_update *update);
+struct bot_settings settings_read(struct str state, struct arena *arena);
+struct str settings_write(
+    const struct bot_settings *settings, struct str state, struct arena *arena);
+/* Change the chat's settings in the batch; chat->lock is held. */
+void chat_put(struct bot_chat *chat, struct store_batch *batch, const struct bot_settings *settings,
+    struct arena *arena);
+const struct zone *chat_zone(const struct bot_chat *chat);
+/* How the author of an update is called in the chat. */
+struct str chat_party(
+    const struct bot *bot, const struct channel_update *update, struct arena *arena);
+struct str chat_channel_ids(const struct channel_update *update, struct arena *arena);
+struct str channel_ids_message(struct str channel_ids, struct arena *arena);
+
+/* edit.c */
+/* An earlier message reads otherwise; nothing else follows. chat->lock is held. Yields. */
+MUST_CHECK int edit_take(struct bot_chat *chat, const struct channel_update *update);
+/* The chat has another id from now on. */
+MUST_CHECK int migrate_take(struct bot_chat *chat, const struct channel_update *update);
+
+/* access.c */
+enum bot_access { ACCESS_NO, ACCESS_YES, ACCESS_JOINS /* lets the chat in by who did it */ };
+enum bot_access access_of(
+    const struct bot *bot, const struct bot_chat *chat, const struct channel_update *update);
+/* May this person decide for the workspace, whatever the chat? */
+bool access_is_listed(const struct bot *bot, struct str id);
+/* Is it a pairing code that holds? It is used up then. 0 or 1, store errors. Yields. */
+MUST_CHECK int access_take_code(struct bot *bot, struct str code);
+
+/* work.c */
+struct bot_job; /* what is done now */
+/* Put a stored row into the chat's queue and see to it. Takes work. */
+void work_add(struct bot_chat *chat, struct bot_work *work);
+struct bot_work *work_new(const struct inbox_row *row);
+
+/* What a piece of work is done with. */
+struct bot_job {
+    struct bot *bot;
+    struct bot_lane *lane;
+    struct bot_chat *chat;
+    struct bot_work *work;
+    struct channel *channel;
+    struct arena *arena;
+    struct channel_update update;
+    const struct json *note;    /* the payload's own part: seq, reason */
+    enum say_language language; /* of the person, or the chat */
+};
+/* Commit the end of the work: what is in batch, and the inbox row. Afterwards the outbox is kicked.
+ * 0, or store errors. Yields. */
+MUST_CHECK int job_done(struct bot_job *job, struct store_batch *batch);
+/* The inbox row at its end, into a batch of the caller's (answer.c). */
+void job_put_done(struct bot_job *job, struct store_batch *batch);
+/* One text as the whole outcome. */
+MUST_CHECK int job_say(struct bot_job *job, struct str text);
+/* A message to this chat, as an answer to the update. name tells posts of one work apart. */
+struct outbox_post job_post(struct bot_job *job, const char *name, struct str body);
+
+/* answer.c, command.c, press.c */
+MUST_CHECK int answer_job(struct bot_job *job);
+/* The same with what the message asks in other words. */
+MUST_CHECK int answer_text(struct bot_job *job, struct str text);
+MUST_CHECK int command_job(struct bot_job *job);
+MUST_CHECK int press_job(struct bot_job *job);
+/* Is it a command of ours, that is shown and works? */
+bool command_known(const struct bot *bot, struct str name);
+void answer_listener(struct bot *bot, struct run_listener *ret_listener);
+
+#endif

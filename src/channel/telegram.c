@@ -1,0 +1,74 @@
+#include "channel/telegram.h"
+
+static bool enabled(const struct config *config)
+{
+    return config->telegram_token[0] != '\0';
+}
+
+/* "123456:ABC…" */
+static bool token_valid(struct str token, struct str *ret_bot_id)
+{
+    ptrdiff_t colon = str_find_char(token, ':', 0);
+    int64_t id;
+
+    if (colon <= 0 || colon > 20 || token.len > 200 || (size_t)colon + 1 == token.len)
+        return false;
+    for (size_t i = (size_t)colon + 1; i < token.len; i++)
+        if (!char_is_alnum(token.ptr[i]) && token.ptr[i] != '_' && token.ptr[i] != '-')
+            return false;
+    *ret_bot_id = str_slice(token, 0, (size_t)colon);
+    return str_to_i64(*ret_bot_id, &id) && id > 0;
+}
+
+static int open_telegram(
+    const struct config *config, const struct env *env, struct channel **ret_channel)
+{
+    struct telegram *telegram;
+    struct str bot_id;
+
+    if (!token_valid(str_from(config->telegram_token), &bot_id))
+        return err_field(ERR_INVALID, "telegram.token",
+            "telegram.token is not a bot token: @BotFather gives one such as 123456:ABC-DEF…");
+    if (!str_starts(str_from(config->telegram_api_root), STR("http")))
+        return err_field(ERR_INVALID, "telegram.api-root",
+            "telegram.api-root must be an http or https address.");
+    telegram = xcalloc(1, sizeof(*telegram));
+    telegram->base.ops = &channel_telegram;
+    telegram->config = config;
+    telegram->env = env;
+    telegram->bot_id = str_heap(bot_id);
+    pthread_mutex_init(&telegram->mutex, NULL);
+    *ret_channel = (struct channel *)telegram;
+    return 0;
+}
+
+static void close_telegram(struct channel *channel)
+{
+    struct telegram *telegram = (struct telegram *)channel;
+
+    pthread_mutex_destroy(&telegram->mutex);
+    free(telegram->bot_id);
+    free(telegram->username);
+    free(telegram->name);
+    free(telegram);
+}
+
+static struct channel_who who(const struct channel *channel)
+{
+    struct telegram *telegram = (struct telegram *)channel;
+    struct channel_who who = {.id = str_from(telegram->bot_id)};
+
+    pthread_mutex_lock(&telegram->mutex);
+    who.username = str_from(telegram->username);
+    who.name = str_from(telegram->name);
+    pthread_mutex_unlock(&telegram->mutex);
+    return who;
+}
+
+const struct channel_ops channel_telegram = {
+    .name = "telegram",
+    .enabled = enabled,
+    .open = open_telegram,
+    .close = close_telegram,
+    .who = who,
+};

@@ -1,0 +1,35 @@
+/* Telegram's Bot API. What the files of this channel share; outsiders see channel/channel.h.
+ *
+ * telegram.c: open, who we are; telegram_update.c: reads updates; telegram_poll.c: gets them;
+ * telegram_api.c: calls a method; telegram_send.c: says what an outbox row says.
+ */
+#ifndef CHANNEL_TELEGRAM_H
+#define CHANNEL_TELEGRAM_H
+
+#include "channel/channel.h"
+
+#include <pthread.h>
+
+struct telegram {
+    struct channel_base base;
+    const struct config *config;
+    const struct env *env;
+    char *bot_id;          /* the part of the token before the colon */
+    pthread_mutex_t mutex; /* over what follows */
+    bool connected;
+    char *username, *name; /* heap; set once, by connect(), and kept until close */
+    bool reads_all;        /* privacy mode is off */
+};
+
+extern const struct channel_ops channel_telegram;
+
+static inline const struct telegram *telegram_of(const struct channel *channel)
+{
+    return (const struct telegram *)channel;
+}
+
+/* telegram_update.c: see channel_ops.read. */
+MUST_CHECK int telegram_read(const struct channel *channel, struct str payload, struct arena *arena,
+    struct channel_update *ret_update);
+
+#endif
