@@ -202,6 +202,7 @@ static int run(
     rc = multi_begin(client->multi, handle->easy, &transfer->wait);
     if (rc == 0)
         rc = wait_for_end(client->multi, handle, transfer);
+    transfer->reply->sent = http_transfer_sent(handle);
     /* The clean-up below sets no error, so the cause of rc stays. */
     multi_end(client->multi, handle->easy);
     semaphore_give(&client->sockets);

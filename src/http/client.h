@@ -17,6 +17,9 @@
 enum http_client_flags {
     HTTP_PUBLIC_ONLY = 1,      /* outside URLs: never private addresses */
     HTTP_FOLLOW_REDIRECTS = 2, /* up to 5, same rules for each */
+    /* What the request asks for must not happen twice: no byte of it is written a second time, not
+     * even when a kept-alive connection turns out to be closed. See reply.sent. */
+    HTTP_ONCE = 4,
 };
 
 struct http_call {
@@ -41,12 +44,15 @@ struct http_reply {
     struct http_headers headers;
     struct str body;
     int64_t connect_ms, first_byte_ms, total_ms;
+    /* Also on failure: a part of the request went out, so the server may have done what it asks. */
+    bool sent;
 };
 
 /* Send and receive. 0 whenever an HTTP answer arrived whole, whatever its status; otherwise ERR_IO
  * (resolve, connect, TLS, reset, truncated: message says which), ERR_TIMEOUT, ERR_CANCELLED,
  * ERR_TOO_LARGE, ERR_DENIED, ERR_INVALID (URL) or what on_data returned. On failure
- * ret_reply->status is the status received or 0. Reply strings live in arena. Yields. */
+ * ret_reply->status is the status received or 0, and sent is set. Reply strings live in arena.
+ * Yields. */
 MUST_CHECK int http_send(
     struct arena *arena, const struct http_call *call, struct http_reply *ret_reply);
 

@@ -174,7 +174,9 @@ static bool is_idempotent(enum http_method method)
 /* The server had closed a kept-alive connection before it saw this request. */
 static void note_stale(struct state *s)
 {
-    s->repeatable = s->reused && (s->sent == 0 || is_idempotent(s->x->call->method));
+    bool once = (s->x->call->flags & HTTP_ONCE) != 0 || !is_idempotent(s->x->call->method);
+
+    s->repeatable = s->reused && (s->sent == 0 || !once);
 }
 
 static int send_request(struct state *s, struct str head)
@@ -369,6 +371,7 @@ static int run(struct state *s, struct str head, bool fresh)
     if (rc == 0)
         rc = receive_body(s);
     s->x->reply->total_ms = elapsed_ms(s);
+    s->x->reply->sent = s->sent > 0;
     if (rc == 0 && !is_streamed(s))
         s->x->reply->body = buf_str(&s->body);
     return rc;

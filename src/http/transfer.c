@@ -241,12 +241,41 @@ static int set_headers(struct http_transfer *transfer, CURL *easy)
     return 0;
 }
 
-static void set_method(const struct http_call *call, CURL *easy)
+static size_t on_read(char *into, size_t size, size_t count, void *arg)
 {
+    struct http_transfer *transfer = arg;
+    struct str rest = str_slice(transfer->call->body, transfer->read, transfer->call->body.len);
+    size_t len = MIN(size * count, rest.len);
+
+    if (len > 0)
+        memcpy(into, rest.ptr, len);
+    transfer->read += len;
+    return len;
+}
+
+/* libcurl repeats any request over a fresh connection when the kept-alive one gives nothing. It
+ * cannot rewind a body that it reads by a callback, and fails then: that is HTTP_ONCE. */
+static void set_body(struct http_transfer *transfer, CURL *easy)
+{
+    const struct http_call *call = transfer->call;
+    bool once = (call->flags & HTTP_ONCE) != 0 && call->body.len > 0;
+
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+        once                 ? NULL
+        : call->body.len > 0 ? call->body.ptr
+                             : "");
+}
+
+static void set_method(struct http_transfer *transfer, CURL *easy)
+{
+    const struct http_call *call = transfer->call;
+
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     if (sends_body(call)) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.len > 0 ? call->body.ptr : "");
+        set_body(transfer, easy);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
     } else if (call->method == HTTP_HEAD) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
@@ -280,7 +309,7 @@ int http_transfer_prepare(struct http_transfer *transfer, struct http_handle *ha
     int rc = set_headers(transfer, easy);
     if (rc != 0)
         return rc;
-    set_method(transfer->call, easy);
+    set_method(transfer, easy);
     set_addresses(transfer, handle);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
@@ -365,6 +394,13 @@ int http_transfer_result(struct http_transfer *transfer, struct http_handle *han
         return failure_of(transfer, handle);
     transfer->reply->body = buf_str(&transfer->body);
     return 0;
+}
+
+bool http_transfer_sent(const struct http_handle *handle)
+{
+    long bytes = 0;
+
+    return curl_easy_getinfo(handle->easy, CURLINFO_REQUEST_SIZE, &bytes) == CURLE_OK && bytes > 0;
 }
 
 void http_transfer_deinit(struct http_transfer *transfer, struct http_handle *handle)

@@ -31,6 +31,7 @@ struct http_transfer {
     struct buf body;      /* collected, in arena */
     struct buf pending;   /* streamed and not yet delivered, on the heap */
     size_t received, header_bytes, header_room;
+    size_t read; /* of the call's body, by libcurl, when HTTP_ONCE is set */
     bool paused;
     int failure; /* ERR_* that made a callback stop the transfer */
     struct curl_slist *headers;
@@ -47,6 +48,8 @@ MUST_CHECK int http_transfer_prepare(struct http_transfer *transfer, struct http
 MUST_CHECK int http_transfer_deliver(struct http_transfer *transfer);
 /* Once it ended: complete the reply, or the failure as ERR_*. */
 MUST_CHECK int http_transfer_result(struct http_transfer *transfer, struct http_handle *handle);
+/* A part of the request went out. */
+bool http_transfer_sent(const struct http_handle *handle);
 /* The handle forgets what lies in the call's memory. */
 void http_transfer_deinit(struct http_transfer *transfer, struct http_handle *handle);
 

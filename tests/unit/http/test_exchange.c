@@ -89,6 +89,25 @@ TEST(exchange_repeats_once_and_not_on_a_fresh_connection)
     stub_stop(stub, t->arena);
 }
 
+TEST(exchange_says_whether_anything_was_sent)
+{
+    static const struct stub_step steps[] = {
+        {.answer = OK(1, "a")}, {.answer = "", .close = true}, {.answer = OK(1, "b")}, {0}};
+    struct stub *stub = stub_start(steps);
+    struct http_call call = call_to(t, stub, HTTP_PUT);
+    struct http_reply reply;
+    call.body = STR("x");
+    call.flags = HTTP_ONCE;
+    EXPECT_OK(http_send(t->arena, &call, &reply));
+    EXPECT(reply.sent);
+    EXPECT_EQ(http_send(t->arena, &call, &reply), ERR_IO);
+    EXPECT(reply.sent);
+    EXPECT_EQ(stub_requests(stub), 2);
+    stub_stop(stub, t->arena);
+    EXPECT_EQ(http_send(t->arena, &call, &reply), ERR_IO);
+    EXPECT(!reply.sent);
+}
+
 TEST(exchange_drops_what_the_server_closes_while_idle)
 {
     static const struct stub_step steps[] = {
