@@ -49,6 +49,7 @@ static void write_spent(struct json_writer *w, const struct run *run)
     json_i64_member(w, "tool_calls", result->tool_calls);
     json_i64_member(w, "own_model_calls", run->own_model_calls);
     json_i64_member(w, "own_tool_calls", run->own_tool_calls);
+    json_i64_member(w, "judged", (int64_t)run->judged);
     json_i64_member(w, "input_tokens", result->usage.input_tokens);
     json_i64_member(w, "output_tokens", result->usage.output_tokens);
     json_i64_member(w, "cached_tokens", result->usage.cached_tokens);
@@ -167,6 +168,7 @@ static void read_spent(struct run *run, const struct json *root)
     result->tool_calls = json_get_i64(root, "tool_calls", 0);
     run->own_model_calls = json_get_i64(root, "own_model_calls", 0);
     run->own_tool_calls = json_get_i64(root, "own_tool_calls", 0);
+    run->judged = (size_t)json_get_i64(root, "judged", 0);
     result->usage.input_tokens = json_get_i64(root, "input_tokens", 0);
     result->usage.output_tokens = json_get_i64(root, "output_tokens", 0);
     result->usage.cached_tokens = json_get_i64(root, "cached_tokens", 0);

@@ -57,9 +57,9 @@ static int check_members(const struct reader *r)
 {
     static const char *const both[] = {"role", "instructions", "model", "fallbacks",
         "on-rate-limit", "on-context-overflow", "tools", "memory", "output-schema",
-        "max-model-calls", "max-tool-calls", "timeout-ms", "@line"};
+        "max-model-calls", "max-tool-calls", "timeout-ms", "guards", "@line"};
     static const char *const team[] = {"mode", "members"};
-    static const char *const workflow[] = {"role", "steps", "answer", "@line"};
+    static const char *const workflow[] = {"role", "steps", "answer", "guards", "@line"};
     bool is_team = strcmp(r->setting, "teams") == 0;
     bool is_workflow = strcmp(r->setting, "workflows") == 0;
 
@@ -161,6 +161,20 @@ static int read_schema(const struct reader *r)
     return 0;
 }
 
+static int read_guards(struct reader *r)
+{
+    const struct json *node = json_get(r->entry, "guards"), *entry = r->entry;
+    const struct json *place = entry;
+    int rc = node ? guard_set_read(&r->set->arena, node, &r->def->guards, &place) : 0;
+
+    if (rc == 0)
+        return 0;
+    r->entry = place;
+    rc = wrong(r, "guards", "%s", err_message());
+    r->entry = entry;
+    return rc;
+}
+
 static int read_mode(const struct reader *r)
 {
     struct str mode = json_get_str(r->entry, "mode");
@@ -221,6 +235,8 @@ static int read_def(struct reader *r, struct str name)
         rc = read_number(r, "max-tool-calls", 10000, &def->max_tool_calls);
     if (rc == 0)
         rc = read_number(r, "timeout-ms", HOUR_MS, &def->timeout_ms);
+    if (rc == 0)
+        rc = read_guards(r);
     return rc < 0 ? rc : read_mode(r);
 }
 
@@ -332,6 +348,32 @@ static const char *place_of(const struct config *config, const char *setting)
     return place;
 }
 
+/* Of the default agent, and of those who declare none. */
+static int read_own_guards(struct reader *r, const struct config *config)
+{
+    const struct json *place;
+    int rc;
+
+    r->setting = "guards";
+    r->place = place_of(config, "guards");
+    if (!config->guards[0])
+        return 0;
+    rc = json_parse(&r->set->arena, str_from(config->guards), &r->entry);
+    place = r->entry;
+    if (rc == 0)
+        rc = guard_set_read(&r->set->arena, r->entry, &r->set->guards, &place);
+    r->entry = place;
+    return rc < 0 ? wrong(r, NULL, "%s", err_message()) : 0;
+}
+
+static bool rewrites(const struct guard_set *guards)
+{
+    for (size_t i = 0; i < guards->before_count; i++)
+        if (guards->before[i].guard->rewrites)
+            return true;
+    return false;
+}
+
 static int read_all(struct reader *r, const struct config *config)
 {
     const struct json *agents = NULL, *teams = NULL, *workflows = NULL;
@@ -372,6 +414,11 @@ static int read_all(struct reader *r, const struct config *config)
     r->place = place_of(config, "teams");
     if (rc == 0)
         rc = check_depth(r, teams);
+    if (rc == 0)
+        rc = read_own_guards(r, config);
+    r->set->rewrites = rewrites(&r->set->guards);
+    for (size_t i = 0; rc == 0 && i < r->set->count; i++)
+        r->set->rewrites = r->set->rewrites || rewrites(&r->set->defs[i].guards);
     for (size_t i = 0; rc == 0 && i < r->set->count; i++)
         if (r->set->defs[i].mode != TEAM_NONE)
             team_member_tools(arena, &r->set->defs[i]);

@@ -3,6 +3,7 @@
  * the run stays open and its approvals are due again when the lease ends. */
 #include "agent/approval.h"
 #include "agent/checkpoint.h"
+#include "agent/guard_run.h"
 #include "agent/memory.h"
 #include "runtime/errinj.h"
 #include "runtime/loop.h"
@@ -306,9 +307,10 @@ static int execute(struct going *going)
         run->result.reply = said;
         return 0;
     }
-    if (rc == 0 && run->stopped)
+    if (rc == 0 && run->stopped) {
         run->result.spoke = true;
-    else if (rc == 0)
+        rc = guards_result(run);
+    } else if (rc == 0)
         rc = think_on(run);
     if (rc == 0 && said.len > 0) {
         run->result.reply = run->result.spoke ? str_printf(run->arena, "%.*s\n\n%.*s",

@@ -1,5 +1,6 @@
 #include "agent/memory.h"
 
+#include "agent/definition.h"
 #include "runtime/loop.h"
 #include "secure/keys.h"
 #include "store/messages.h"
@@ -273,7 +274,10 @@ static int make_notes(const struct agent_house *house, const struct message_row 
 {
     struct str name = str_from(house->config->agent_name);
 
-    if (house->model_count > 0 && !model_is_builtin(house->models[0])) {
+    /* Where somebody hides data from models, none is shown the chat to sum it up. */
+    bool hidden = house->agents && house->agents->rewrites;
+
+    if (house->model_count > 0 && !hidden && !model_is_builtin(house->models[0])) {
         if (memory_notes_model(
                 house->models[0], house, messages, count, summary, arena, ret_notes) == 0)
             return 0;

@@ -15,6 +15,7 @@
 
 #define RUN_MODELS_MAX 16
 
+struct run_guards;
 struct waiting_call;
 
 /* A run, or a member of a team at work in one. Members have models, messages and tools of their
@@ -22,6 +23,7 @@ struct waiting_call;
  * the root's. */
 struct run {
     struct run *root;              /* itself when it is no member */
+    struct run *leader;            /* of a member; NULL: none */
     const struct agent_def *agent; /* who works; NULL: the agent of the settings */
     struct str task;               /* of a member: what it is to do */
     int depth;                     /* 0: no member */
@@ -54,6 +56,8 @@ struct run {
     struct model_tool *tools; /* the same, for the model */
     bool *given_back; /* per tool, and one for unknown names: was an error given back already? */
     int64_t *call_counts;         /* per tool: calls so far */
+    struct run_guards *guards;    /* guard_run.c; NULL: not looked for yet */
+    size_t judged;                /* so many messages were looked at by guards */
     struct taint taint;           /* what untrusted text was read */
     struct waiting_call *waiting; /* tool calls that wait for an approval */
     size_t waiting_count;
@@ -63,7 +67,7 @@ struct run {
     struct buf delta;         /* heap: answer text that is held back while it may mean silence */
     bool delta_open;          /* it cannot mean silence any more */
     int64_t own_model_calls, own_tool_calls; /* of this agent */
-    bool repaired; /* an answer that did not fit its schema was given back */
+    bool repaired; /* an answer that a guard did not accept was given back */
     bool stopped;  /* a tool that ends the work gave the answer: result.reply */
 
     struct task_list *tasks; /* of a leader that keeps one; tasks.c */

@@ -43,6 +43,11 @@ static void add_section(struct buf *out, const char *title, struct str text)
     buf_add_char(out, '\n');
 }
 
+struct str prompt_rules(struct str agent_name, struct arena *arena)
+{
+    return str_printf(arena, instructions, STR_ARG(agent_name));
+}
+
 struct str prompt_system(const struct prompt_scene *scene, struct arena *arena)
 {
     struct buf out = BUF_IN(arena);

@@ -24,6 +24,8 @@ struct prompt_scene {
     bool may_be_silent;
 };
 
+/* The part of the instructions that every run has. */
+struct str prompt_rules(struct str agent_name, struct arena *arena);
 /* The instructions, under 4 KB besides what operator and caller add. */
 struct str prompt_system(const struct prompt_scene *scene, struct arena *arena);
 

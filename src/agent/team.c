@@ -38,6 +38,7 @@ static struct run *begin_member(
 
     *run = (struct run){
         .root = leader->root,
+        .leader = leader,
         .agent = def,
         .task = task,
         .depth = leader->depth + 1,

@@ -2,6 +2,7 @@
  * ends it. */
 #include "agent/think.h"
 
+#include "agent/guard_run.h"
 #include "agent/memory.h"
 
 void run_message_add(struct run *run, const struct model_message *message)
@@ -66,7 +67,7 @@ static int prepare_messages(struct run *run)
     return rc < 0 ? rc : toolbox_fill(run);
 }
 
-static void take_answer(struct run *run, const struct model_reply *reply)
+static void take_answer(struct run *run, const struct model_reply *reply, struct str text)
 {
     if (reply->finish == MODEL_FILTERED && think_is_silence(reply->content)) {
         run->result.reason = STR("the model's provider refused to answer this");
@@ -77,31 +78,14 @@ static void take_answer(struct run *run, const struct model_reply *reply)
         return;
     }
     run->result.spoke = true;
-    run->result.reply = str_trim(reply->content);
+    run->result.reply = text;
     if (reply->finish == MODEL_LENGTH)
         run->result.reason = STR("cut off: the model reached its output limit");
 }
 
-enum { AGAIN = 1 };
-
-/* A reply that has a shape to keep: given back once with what is wrong. 0, AGAIN, or an error. */
-static int fit_schema(struct run *run, const struct model_reply *reply)
+/* An answer that a guard does not accept goes back to the model, once. */
+static void give_back(struct run *run, const struct model_reply *reply, struct str reason)
 {
-    struct tool shape = {.name = "answer"};
-    const struct json *root;
-    int rc;
-
-    if (!run->agent || str_empty(run->agent->output_schema))
-        return 0;
-    shape.parameters = run->agent->output_schema.ptr;
-    rc = json_parse(run->arena, str_trim(reply->content), &root);
-    if (rc == 0)
-        rc = tool_check_args(&shape, root);
-    if (rc == 0)
-        return 0;
-    if (run->repaired)
-        return err_set(ERR_UNAVAILABLE, "The model's answers do not fit the output-schema of %.*s.",
-            STR_ARG(run->agent->name));
     run->repaired = true;
     run_message_add(run, &(struct model_message){
                              .role = MODEL_ASSISTANT,
@@ -109,23 +93,41 @@ static int fit_schema(struct run *run, const struct model_reply *reply)
                              .opaque = reply->opaque,
                              .opaque_of = reply->opaque_of,
                          });
-    run_message_add(run,
-        &(struct model_message){
-            .role = MODEL_USER,
-            .content = str_printf(run->arena,
-                "(That answer does not have the shape it must have: %s Answer again with nothing "
-                "but JSON of that shape.)",
-                err_message()),
-        });
-    return AGAIN;
+    run_message_add(run, &(struct model_message){
+                             .role = MODEL_USER,
+                             .content = str_printf(run->arena, "(%.*s)", STR_ARG(reason)),
+                         });
+}
+
+/* 0, GUARDS_AGAIN, or what ends the run. */
+static int answer(struct run *run, const struct model_reply *reply)
+{
+    struct str text = str_trim(reply->content);
+    bool silent =
+        think_is_silence(text) && (run_may_be_silent(run) || reply->finish == MODEL_FILTERED);
+    int rc = silent ? 0 : guards_after(run, run->repaired, &text);
+
+    if (rc == GUARDS_AGAIN)
+        give_back(run, reply, text);
+    if (rc == 0)
+        take_answer(run, reply, text);
+    if (rc < 0 || rc == GUARDS_AGAIN)
+        return rc;
+    if (run->request->sink && run->root == run && guards_hold(run) && run->result.spoke)
+        return think_delta(run, run->result.reply);
+    return 0;
 }
 
 int think(struct run *run)
 {
-    int rc;
+    int rc = guards_chat(run);
 
-    if (run->agent && run->agent->workflow)
-        return workflow_run(run);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    if (run->agent && run->agent->workflow) {
+        rc = workflow_run(run);
+        return rc == 0 ? guards_result(run) : rc;
+    }
     rc = prepare_messages(run);
     return rc < 0 ? rc : think_on(run);
 }
@@ -134,16 +136,17 @@ int think_on(struct run *run)
 {
     for (;;) {
         struct model_reply reply = {0};
-        int rc = think_ask(run, &reply);
+        int rc = guards_before(run);
 
-        if (rc < 0)
-            return rc;
+        if (rc == 0)
+            rc = think_ask(run, &reply);
+        if (rc != 0)
+            return rc < 0 ? rc : 0;
+        guards_restore(run, &reply);
         if (reply.tool_call_count == 0) {
-            rc = fit_schema(run, &reply);
-            if (rc == AGAIN)
+            rc = answer(run, &reply);
+            if (rc == GUARDS_AGAIN)
                 continue;
-            if (rc == 0)
-                take_answer(run, &reply);
             return rc;
         }
         run_message_add(run, &(struct model_message){
@@ -159,7 +162,7 @@ int think_on(struct run *run)
             return rc;
         if (run->stopped) {
             run->result.spoke = true;
-            return 0;
+            return guards_result(run);
         }
     }
 }

@@ -1,11 +1,12 @@
 /* One question to a model: within the budgets, counted and recorded. When a model cannot answer,
  * the next one takes over where it stood. */
+#include "agent/guard_run.h"
 #include "agent/record.h"
 #include "agent/think.h"
 #include "runtime/loop.h"
 #include "text/tokens.h"
 
-static int send_delta(struct run *run, struct str text)
+int think_delta(struct run *run, struct str text)
 {
     struct buf out = BUF_HEAP;
     struct json_writer w;
@@ -29,13 +30,13 @@ static int on_delta(struct str text, void *ctx)
 
     if (run->delta_open || !run_may_be_silent(run)) {
         run->delta_open = true;
-        return send_delta(run, text);
+        return think_delta(run, text);
     }
     buf_add_str(&run->delta, text);
     if (run->delta.len <= silence.len && memcmp(run->delta.ptr, silence.ptr, run->delta.len) == 0)
         return 0;
     run->delta_open = true;
-    rc = send_delta(run, buf_str(&run->delta));
+    rc = think_delta(run, buf_str(&run->delta));
     buf_clear(&run->delta);
     return rc;
 }
@@ -65,7 +66,7 @@ static void fill_request(
                 config->run_max_model_calls > 1;
 
     *ret_request = (struct model_request){
-        .messages = run->messages,
+        .messages = model_is_builtin(model) ? run->messages : guards_shown(run),
         .message_count = run->message_count,
         .tools = run->tools,
         .tool_count = config->run_max_tool_calls > 0 ? run->tool_count : 0,
@@ -81,7 +82,7 @@ static void fill_request(
                 .agent_name = run->persona,
                 .must_reply = !run_may_be_silent(run),
             },
-        .on_delta = run->request->sink && run->root == run ? on_delta : NULL,
+        .on_delta = run->request->sink && run->root == run && !guards_hold(run) ? on_delta : NULL,
         .ctx = run,
     };
 }

@@ -1,5 +1,6 @@
 #include "host/catalog.h"
 
+#include "agent/guard.h"
 #include "model/model.h"
 #include "secure/key_provider.h"
 #include "store/backend.h"
@@ -8,6 +9,7 @@
 #define MODEL(symbol) extern const struct model_ops symbol;
 #define TOOL(symbol) extern const struct tool symbol;
 #define KEY_PROVIDER(symbol) extern const struct key_provider_ops symbol;
+#define GUARD(symbol) extern const struct guard symbol;
 #define CHANNEL(symbol) extern const struct channel_ops symbol;
 #include "catalog.def"
 
@@ -41,9 +43,16 @@ const struct channel_ops *const catalog_channels[] = {
     NULL,
 };
 
+#define GUARD(symbol) &symbol,
+static const struct guard *const guards[] = {
+#include "catalog.def"
+    NULL,
+};
+
 void catalog_register(void)
 {
     key_provider_register(key_providers);
     store_register(stores);
     model_register(models);
+    guard_register(guards);
 }
