@@ -1,5 +1,7 @@
 #include "agent/record.h"
 
+#include "agent/guard_run.h"
+
 #define MUL_A 0xa0761d6478bd642fULL
 #define MUL_B 0xe7037ed1a0b428dbULL
 
@@ -78,11 +80,11 @@ struct str record_started(struct run *run, const struct model *model)
     return buf_str(&out);
 }
 
-/* Is it what becomes the run's result, word for word? */
+/* Is it what becomes the run's result, word for word? Guards may make something else of it. */
 static bool is_result(const struct run *run, const struct model_reply *reply)
 {
     return run->root == run && reply->tool_call_count == 0 && str_empty(run->row.checkpoint) &&
-           !(run->agent && !str_empty(run->agent->output_schema));
+           !guards_hold(run) && !(run->agent && !str_empty(run->agent->output_schema));
 }
 
 /* Members may work at the same time: whose answer it is tells the prompt, whose calls the ids. */
