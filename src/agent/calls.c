@@ -407,10 +407,12 @@ static struct str to_record(const struct job *job)
     const struct agent_def *agent = job->run->agent;
     bool member = agent && job->tool >= agent->member_tools &&
                   job->tool < agent->member_tools + agent->member_tool_count;
+    struct tool_result made = job->result;
 
     if (member || job->twin || !(job->ran || job->reused))
         return STR("");
-    return record_result(job->run, job->rc, &job->cause, &job->result, CONTENT_MAX);
+    made.untrusted = job->untrusted;
+    return record_result(job->run, job->rc, &job->cause, &made, CONTENT_MAX);
 }
 
 static int report(struct job *job, const char *status, struct str summary, struct str content)

@@ -12,6 +12,7 @@
  * the run's row.
  */
 #include "agent/checkpoint.h"
+#include "agent/record.h"
 #include "runtime/loop.h"
 
 #define TRIES 200
@@ -48,16 +49,6 @@ static void write_numbers(struct json_writer *w, const struct run *run)
     json_object_end(w);
 }
 
-/* The last message that a run has seen which brought none that was not stored: for a replay. */
-static int64_t answered(const struct run *run)
-{
-    int64_t behind = (int64_t)(run->session.stored.count + run->session.inside_from);
-
-    if (run->request->answer_seq > 0)
-        return run->request->answer_seq;
-    return run->session.row.message_count - behind + (int64_t)run->chat.count;
-}
-
 static struct str request_text(const struct run *run)
 {
     const struct run_request *request = run->request;
@@ -78,8 +69,7 @@ static struct str request_text(const struct run *run)
     if (!str_empty(request->idempotency_key))
         json_str_member(&w, "idempotency_key", request->idempotency_key);
     write_numbers(&w, run);
-    if (run->known == run->request->chat.count)
-        json_i64_member(&w, run->request->answer_seq > 0 ? "answers" : "seen", answered(run));
+    record_repeated(&w, run);
     json_object_end(&w);
     return buf_str(&out);
 }

@@ -148,17 +148,29 @@ struct str record_failure(struct run *run, int rc, const struct model_reply *rep
     return closed(&w);
 }
 
-static void write_made(struct json_writer *w, const struct tool_result *result)
+/* Does its quote stand in what was read? Then the run has taken it over. */
+static bool is_taken(const struct run *run, const struct tool_citation *citation)
+{
+    const struct run_result *result = &run->root->result;
+
+    for (size_t i = 0; i < result->citation_count; i++)
+        if (result->citations[i].quote.ptr == citation->quote.ptr)
+            return true;
+    return false;
+}
+
+static void write_made(
+    struct json_writer *w, const struct run *run, const struct tool_result *result)
 {
     if (!str_empty(result->event))
         json_str_member(w, "event", result->event);
-    if (result->untrusted)
-        json_bool_member(w, "untrusted", true);
     if (result->citation_count == 0)
         return;
     json_name(w, "citations");
     json_array_begin(w);
     for (size_t i = 0; i < result->citation_count; i++) {
+        if (!is_taken(run, &result->citations[i]))
+            continue;
         json_object_begin(w);
         json_str_member(w, "url", result->citations[i].url);
         json_str_member(w, "title", result->citations[i].title);
@@ -191,7 +203,28 @@ struct str record_result(
             json_i64_member(&w, "bytes", (int64_t)result->content.len);
         if (!str_eq(utf8_truncate(result->summary, kept / 4), result->summary))
             json_str_member(&w, "summary", utf8_truncate(result->summary, kept));
-        write_made(&w, result);
+        write_made(&w, run, result);
     }
+    if (result->untrusted)
+        json_bool_member(&w, "untrusted", true);
     return closed(&w);
+}
+
+void record_repeated(struct json_writer *w, const struct run *run)
+{
+    const struct run_request *request = run->request;
+    const struct session *session = &run->session;
+    int64_t behind = (int64_t)(session->stored.count + session->inside_from);
+    bool answers = false;
+
+    if (request->answer_seq > 0)
+        json_i64_member(w, "answers", request->answer_seq);
+    if (run->known == 0)
+        return;
+    for (size_t i = 0; i < run->known && !answers; i++)
+        answers = str_eq_nocase(request->chat.messages[i].party, run->persona);
+    json_i64_member(w, "sent", (int64_t)request->chat.count);
+    json_bool_member(w, "sent_answers", answers);
+    if (run->known == request->chat.count)
+        json_i64_member(w, "seen", session->row.message_count - behind + (int64_t)run->chat.count);
 }

@@ -25,8 +25,12 @@ struct str record_started(struct run *run, const struct model *model);
 /* The records of model.completed, model.failed and tool.completed; "" when nothing is kept. */
 struct str record_reply(struct run *run, const struct model_reply *reply);
 struct str record_failure(struct run *run, int rc, const struct model_reply *reply);
-/* kept: the content as the model sees it; cause: of a failure. */
+/* kept: bytes of the content that the model sees; cause: of a failure. After result_add(). */
 struct str record_result(struct run *run, int rc, const struct err *cause,
     const struct tool_result *result, size_t kept);
+
+/* Members of a run's stored request: how much of what is stored it repeated, and whether Theo's own
+ * answers were among it; the last message that it saw when it brought nothing new. */
+void record_repeated(struct json_writer *w, const struct run *run);
 
 #endif

@@ -9,7 +9,6 @@
 
 /* More than a run reads: it must see that there is more. */
 #define HISTORY 512
-#define SEEN 24 /* messages of a request that brought nothing new */
 #define PAGE 200
 
 static int64_t wall_of(void *ctx)
@@ -44,8 +43,8 @@ static int open_store(struct scene *scene)
     return rc;
 }
 
-/* The chat up to message number last, at most HISTORY of it; oldest first. */
-static int read_chat(struct store *store, const struct run_row *run, int64_t last,
+/* The chat up to message number last, at most so much of it; oldest first. */
+static int read_chat(struct store *store, const struct run_row *run, int64_t last, size_t most,
     struct arena *arena, struct message_row **ret_rows, size_t *ret_count)
 {
     struct store_query query = {.entity = STORE_MESSAGES,
@@ -55,7 +54,7 @@ static int read_chat(struct store *store, const struct run_row *run, int64_t las
         .descending = true,
         .limit = PAGE,
         .cursor = STR("")};
-    struct message_row *rows = arena_array(arena, struct message_row, HISTORY);
+    struct message_row *rows = arena_array(arena, struct message_row, most);
     struct store_page page;
     size_t count = 0;
 
@@ -64,15 +63,15 @@ static int read_chat(struct store *store, const struct run_row *run, int64_t las
 
         if (rc != 0)
             return rc;
-        for (size_t i = 0; i < page.count && count < HISTORY; i++) {
+        for (size_t i = 0; i < page.count && count < most; i++) {
             const struct message_row *row = (const struct message_row *)page.rows + i;
 
             if (row->seq <= last)
-                rows[HISTORY - ++count] = *row;
+                rows[most - ++count] = *row;
         }
         query.cursor = page.cursor;
-    } while (!str_empty(page.cursor) && count < HISTORY);
-    *ret_rows = rows + HISTORY - count;
+    } while (!str_empty(page.cursor) && count < most);
+    *ret_rows = rows + most - count;
     *ret_count = count;
     return 0;
 }
@@ -85,8 +84,8 @@ static int gone(void)
 }
 
 /* Notes and summary that are older than the run. */
-static int copy_memories(const struct store *from, struct store *to, const struct run_row *run,
-    struct store_batch *batch, size_t *ret_count)
+static int copy_memories(
+    struct store *from, const struct run_row *run, struct store_batch *batch, size_t *ret_count)
 {
     struct store_query query = {.entity = STORE_MEMORIES,
         .workspace_id = run->workspace_id,
@@ -96,10 +95,8 @@ static int copy_memories(const struct store *from, struct store *to, const struc
         .limit = PAGE,
         .cursor = STR("")};
     struct store_page page;
-    int rc = store_list((struct store *)(uintptr_t)from, &query, batch->arena, &page);
+    int rc = store_list(from, &query, batch->arena, &page);
 
-    (void)to;
-    *ret_count = 0;
     for (size_t i = 0; rc == 0 && i < page.count; i++) {
         const struct memory_row *row = (const struct memory_row *)page.rows + i;
 
@@ -111,59 +108,78 @@ static int copy_memories(const struct store *from, struct store *to, const struc
     return rc;
 }
 
-static struct transcript transcript_of(
-    const struct message_row *rows, size_t count, struct arena *arena)
+/* The request's own transcript: its last message is number last; it held so many, with or without
+ * Theo's answers among them. Those that it brought (from first on) are in it all. */
+static struct transcript transcript_of(const struct message_row *rows, size_t count,
+    const struct json *request, int64_t first, struct arena *arena)
 {
-    struct transcript chat = {arena_array(arena, struct chat_message, count), count};
+    int64_t to = json_get_i64(json_get(request, "messages"), "to", 0);
+    int64_t last = to >= first ? to : json_get_i64(request, "seen", 0);
+    int64_t sent = json_get_i64(request, "sent", MAX(to - first + 1, 0));
+    bool answers = json_get_bool(request, "sent_answers", true);
+    struct transcript chat = {arena_array(arena, struct chat_message, count), 0};
 
-    for (size_t i = 0; i < count; i++)
-        chat.messages[i] = (struct chat_message){
-            .party = rows[i].author, .text = rows[i].body, .at_ms = rows[i].at};
+    for (size_t i = count; i-- > 0 && (int64_t)chat.count < sent;)
+        if (rows[i].seq <= last &&
+            (rows[i].seq >= first || answers || !str_is(rows[i].direction, "out")))
+            chat.messages[chat.count++] = (struct chat_message){
+                .party = rows[i].author, .text = rows[i].body, .at_ms = rows[i].at};
+    for (size_t i = 0, j = chat.count; i + 1 < j; i++) {
+        struct chat_message message = chat.messages[i];
+
+        chat.messages[i] = chat.messages[--j];
+        chat.messages[j] = message;
+    }
     return chat;
 }
 
-/* The session as it was, and the messages that the request brought. */
-static int put_chat(struct scene *scene, struct store *from, const struct run_row *run,
-    const struct json *request, struct arena *arena)
+/* The session as it was when the run began: messages before number first. */
+static int put_session(struct scene *scene, struct store *from, const struct run_row *run,
+    const struct message_row *rows, size_t count, int64_t first, struct arena *arena)
 {
-    const struct json *numbers = json_get(request, "messages");
-    int64_t first = json_get_i64(numbers, "from", 1), last = json_get_i64(numbers, "to", 0);
-    int64_t seen = json_get_i64(request, "seen", 0);
     struct chat_session_row session;
-    struct message_row *rows = NULL;
     struct store_batch batch;
-    size_t count = 0, before, memories;
+    size_t memories = 0;
     int rc =
         store_get(from, STORE_CHAT_SESSIONS, run->workspace_id, run->session_id, arena, &session);
 
-    if (rc == 0)
-        rc = read_chat(from, run, MAX(last, first - 1), arena, &rows, &count);
+    if (rc == STORE_MISSING)
+        return gone();
     if (rc < 0)
         return rc;
-    if (rc == STORE_MISSING || count == 0 || rows[count - 1].seq != MAX(last, first - 1))
-        return gone();
-    for (before = 0; before < count && rows[before].seq < first;)
-        before++;
     store_batch_init(&batch, arena);
-    rc = copy_memories(from, scene->house.store, run, &batch, &memories);
+    rc = copy_memories(from, run, &batch, &memories);
+    if (rc < 0)
+        return rc;
     session.message_count = first - 1;
     session.chat_key = STR("");
     if (memories == 0)
         session.state = STR("{}");
     store_insert(&batch, STORE_CHAT_SESSIONS, &session);
-    for (size_t i = 0; i < before; i++)
+    for (size_t i = 0; i < count && rows[i].seq < first; i++)
         messages_insert(&batch, &rows[i], 1);
-    if (rc == 0)
-        rc = store_commit(scene->house.store, &batch);
-    scene->request.chat = transcript_of(rows + before, count - before, arena);
-    scene->request.answer_seq = json_get_i64(request, "answers", 0);
-    if (seen > 0 && seen < first) {
-        size_t end = before - MIN(before, (size_t)(first - 1 - seen));
+    return store_commit(scene->house.store, &batch);
+}
 
-        scene->request.chat =
-            transcript_of(rows + end - MIN(end, (size_t)SEEN), MIN(end, (size_t)SEEN), arena);
-    }
-    return rc;
+static int put_chat(struct scene *scene, struct store *from, const struct run_row *run,
+    const struct json *request, struct arena *arena)
+{
+    const struct json *numbers = json_get(request, "messages");
+    int64_t first = json_get_i64(numbers, "from", 1);
+    int64_t last = MAX(json_get_i64(numbers, "to", 0), first - 1);
+    int64_t sent = MIN(MAX(json_get_i64(request, "sent", 0), 0), TRANSCRIPT_MESSAGES_MAX);
+    struct message_row *rows = NULL;
+    size_t count = 0;
+    int rc = read_chat(from, run, last, (size_t)(HISTORY + 2 * sent), arena, &rows, &count);
+
+    if (rc < 0)
+        return rc;
+    if (count == 0 || rows[count - 1].seq != last)
+        return gone();
+    scene->request.answer_seq = json_get_i64(request, "answers", 0);
+    if (scene->request.answer_seq == 0)
+        scene->request.chat = transcript_of(rows, count, request, first, arena);
+    return put_session(scene, from, run, rows, count, first, arena);
 }
 
 static void add_spec(struct str *specs, size_t *count, struct str spec)
@@ -295,6 +311,15 @@ static void take_verdict(struct scene *scene, const struct log_events *log, stru
     }
 }
 
+/* A caller's key is not stored; that it was refused tells that there was one. */
+static bool was_callers_key(const struct log_events *log)
+{
+    return log->count > 1 && str_is(log->events[log->count - 1].type, "run.failed") &&
+           str_is(json_get_str(log->events[log->count - 1].data, "error"), err_name(ERR_INVALID)) &&
+           str_is(json_get_str(log->events[log->count - 2].data, "error"),
+               model_error_name(MODEL_UNAUTHORIZED));
+}
+
 static void fill_request(struct scene *scene, const struct run_row *run, const struct json *root,
     const struct log_events *log, struct arena *arena)
 {
@@ -315,6 +340,8 @@ static void fill_request(struct scene *scene, const struct run_row *run, const s
     };
     if (!str_is(scene->request.channel, "api"))
         take_verdict(scene, log, arena);
+    if (was_callers_key(log))
+        scene->request.model_api_key = STR("replay");
 }
 
 static int furnish(struct scene *scene, const struct agent_house *house, const struct run_row *run,

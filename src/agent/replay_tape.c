@@ -367,6 +367,8 @@ static struct tool *guess_tool(struct tape *tape, struct str name)
         } else if (str_is(event->type, "policy.audited")) {
             tool->approval = TOOL_APPROVAL_AUDIT;
         }
+        if (json_get_bool(json_get(event->data, "record"), "untrusted", false))
+            tool->untrusted = true;
     }
     return tool;
 }

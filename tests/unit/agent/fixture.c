@@ -36,6 +36,9 @@ static const struct model_ops fake_ops = {"fake", open_model, close_model, chat_
 static const struct model_ops spare_ops = {"spare", open_model, close_model, chat_second};
 static const struct model_ops *const model_list[] = {&fake_ops, &spare_ops, NULL};
 
+/* A replay opens a store of its own. */
+static const struct store_ops *const store_list_memory[] = {&store_memory, NULL};
+
 static bool key_known(const struct fixture *f, struct str key)
 {
     for (int i = 0; i < f->booked; i++)
@@ -150,6 +153,7 @@ bool fixture_open(struct test *t, struct fixture *f, script *first, script *seco
             &store_memory, &f->config, "trace:memory", &t->fake->env, f->sealer, &f->store) < 0)
         return false;
     model_register(model_list);
+    store_register(store_list_memory);
     f->config.memory_every_messages = 0; /* a test that wants it says so */
     if (model_open(&f->config, &t->fake->env, STR("fake"), &f->models[0]) < 0 ||
         model_open(&f->config, &t->fake->env, STR("spare"), &f->models[1]) < 0)
