@@ -1,6 +1,7 @@
 #include "agent/approval.h"
 
 #include "agent/checkpoint.h"
+#include "agent/workflow.h"
 #include "base/log.h"
 #include "runtime/errinj.h"
 #include "runtime/fiber.h"
@@ -89,14 +90,19 @@ bool approval_button_is(const struct approval_row *row, struct str button)
     return is;
 }
 
-void approval_add(struct run *run, const struct model_tool_call *call, const struct json *args)
+void approval_add(
+    struct run *run, const struct model_tool_call *call, const struct json *args, struct str frame)
 {
     size_t count = run->waiting_count;
     struct waiting_call *waiting = arena_array(run->arena, struct waiting_call, count + 1);
 
     if (count > 0)
         memcpy(waiting, run->waiting, count * sizeof(*waiting));
-    waiting[count] = (struct waiting_call){ulid_new(run->house->env, run->arena), *call};
+    waiting[count] = (struct waiting_call){.call = *call, .frame = frame};
+    if (str_empty(frame))
+        waiting[count].approval_id = ulid_new(run->house->env, run->arena);
+    if (str_empty(frame) && run->step)
+        workflow_timeout(run->step, &waiting[count]);
     waiting[count].call.arguments = json_text(run->arena, args);
     run->waiting = waiting;
     run->waiting_count++;
@@ -114,11 +120,15 @@ static void insert(struct run *run, const struct waiting_call *waiting, struct r
         abort(); /* it was written from a tree */
     *shown = (struct run_approval){.id = waiting->approval_id,
         .tool = waiting->call.name,
-        .summary = approval_summary(run->arena, waiting->call.name, args),
+        .summary =
+            str_is(waiting->call.name, APPROVAL_REVIEW)
+                ? utf8_truncate(one_line(run->arena, json_get_str(args, "question")), SUMMARY_MAX)
+                : approval_summary(run->arena, waiting->call.name, args),
         .arguments = waiting->call.arguments,
         .token = str_printf(run->arena, "%.*s.%.*s",
             STR_ARG(new_token(run->house->env, run->arena)), STR_ARG(run->row.workspace_id)),
-        .expires_at = now + config->approvals_hours * HOUR_MS};
+        .expires_at =
+            now + (waiting->hours > 0 ? waiting->hours : config->approvals_hours) * HOUR_MS};
     hash_hex(shown->token, hash);
     *row = (struct approval_row){.workspace_id = run->row.workspace_id,
         .id = shown->id,
@@ -142,21 +152,28 @@ static void insert(struct run *run, const struct waiting_call *waiting, struct r
 /* What was not done is not told as done: these words are made here, by no model. */
 void approval_pause(struct run *run)
 {
-    struct run_approval *shown = arena_array(run->arena, struct run_approval, run->waiting_count);
+    const struct json *frame;
+    struct waiting_call *asked;
+    struct run_approval *shown;
+    size_t count;
     struct buf text = BUF_IN(run->arena);
 
+    if (json_parse(run->arena, checkpoint_write(run), &frame) < 0)
+        abort(); /* it was written just now */
+    count = checkpoint_asked(run->arena, frame, &asked);
+    shown = arena_array(run->arena, struct run_approval, count);
     if (!run->extra.arena)
         store_batch_init(&run->extra, run->arena);
-    buf_add_cstr(&text, run->waiting_count == 1
+    buf_add_cstr(&text, count == 1
                             ? "This waits for a person's approval and has not been done yet:"
                             : "These wait for a person's approval and have not been done yet:");
-    for (size_t i = 0; i < run->waiting_count; i++) {
-        insert(run, &run->waiting[i], &shown[i]);
+    for (size_t i = 0; i < count; i++) {
+        insert(run, &asked[i], &shown[i]);
         buf_printf(&text, "\n- %.*s", STR_ARG(shown[i].summary));
     }
     run->paused = true;
     run->result.approvals = shown;
-    run->result.approval_count = run->waiting_count;
+    run->result.approval_count = count;
     run->result.spoke = true;
     run->result.reply = buf_str(&text);
     run->result.reason = STR("waits for approval");
@@ -179,6 +196,9 @@ static int check_arguments(const struct agent_house *house, const struct approva
 
     if (json_parse(arena, arguments, &args) < 0 || !json_is(args, JSON_OBJECT))
         return err_field(ERR_INVALID, "arguments", "arguments must be an object.");
+    if (str_is(row->tool, APPROVAL_REVIEW) && !json_is(json_get(args, "text"), JSON_STRING))
+        return err_field(
+            ERR_INVALID, "arguments", "arguments must have text: the text as it shall be.");
     if (!tool || tool_check_args(tool, args) == 0)
         return 0;
     cause = *err_get();

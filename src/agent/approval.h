@@ -61,8 +61,14 @@ struct run;
 struct model_tool_call;
 struct json;
 
-/* For the rest of this room: note that a call waits. */
-void approval_add(struct run *run, const struct model_tool_call *call, const struct json *args);
+/* The tool of an approval that asks a person to look at text: a workflow's step human. Its
+ * arguments are {"question", "text"}; who decides may give another text. */
+#define APPROVAL_REVIEW "review"
+
+/* For the rest of this room: note that a call waits, for a person or (frame not "") for what works
+ * for it and waits. */
+void approval_add(
+    struct run *run, const struct model_tool_call *call, const struct json *args, struct str frame);
 /* The run pauses: its answer says so, and its approvals are stored with it. */
 void approval_pause(struct run *run);
 /* One line for people: what the call would do, made from its arguments. */

@@ -5,43 +5,16 @@
  * the same time get an arena each, because a store may fill one from another thread.
  */
 #include "agent/approval.h"
+#include "agent/checkpoint.h"
 #include "agent/gate.h"
-#include "agent/ledger.h"
-#include "agent/record.h"
+#include "agent/job.h"
 #include "agent/tool_cache.h"
 #include "runtime/errinj.h"
 #include "runtime/loop.h"
 #include "watch/metrics.h"
 
 #define TIMEOUT_MS (30 * SECOND_MS)
-#define CONTENT_MAX (16 * KIB)
-#define SUMMARY_MAX (4 * KIB)
-
-struct job {
-    struct run *run;
-    const struct model_tool_call *asked;
-    const struct tool *tool; /* NULL: unknown */
-    size_t index;            /* of the tool; the count of tools for unknown names */
-    const struct json *args;
-    struct arena *arena;
-    bool effect, reused;
-    bool waits;   /* for an approval */
-    bool refused; /* by a person */
-    bool ran;
-    bool untrusted;         /* its words are somebody else's, also about a failure */
-    const struct job *twin; /* an earlier call of the same answer that has the same effect */
-    struct ledger_entry entry;
-    struct tool_result result;
-    int rc; /* of planning, then of the tool */
-    int ledger_rc;
-    struct err cause;
-    struct fiber *fiber;
-};
-
-static bool wrong_call(const struct job *job)
-{
-    return job->rc == ERR_INVALID || !job->tool;
-}
+#define CALL_TRIES 3
 
 static void job_failed(struct job *job, int rc)
 {
@@ -100,21 +73,6 @@ static struct str started_data(const struct job *job)
     return buf_str(&out);
 }
 
-static struct str effect_data(const struct job *job, const char *state)
-{
-    struct buf out = BUF_IN(job->run->arena);
-    struct json_writer w;
-
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_str_member(&w, "call_id", job->asked->id);
-    json_str_member(&w, "tool", job->asked->name);
-    if (state)
-        json_cstr_member(&w, "state", state);
-    json_object_end(&w);
-    return buf_str(&out);
-}
-
 /* Record that an effect is about to happen, together with the events so far. */
 static int intend(struct job *job)
 {
@@ -124,12 +82,13 @@ static int intend(struct job *job)
         .run_id = run->row.id,
         .seed = run->seed,
         .tool = job->tool->name,
+        .keyed = job->tool->keyed,
         .args = job->args,
     };
     struct agent_action_row action;
     bool stored;
     struct event_log *log = &run->root->log;
-    int rc = run_event(run, "effect.intended", effect_data(job, NULL));
+    int rc = run_event(run, "effect.intended", job_effect_data(job, NULL));
 
     if (rc == 0)
         rc = semaphore_take(&run->root->log_lock, FIBER_NO_DEADLINE);
@@ -145,7 +104,12 @@ static int intend(struct job *job)
     if (rc < 0)
         return rc;
     job->reused = rc == LEDGER_REUSED;
-    job->effect = !job->reused;
+    job->effect = rc == 0;
+    if (rc == LEDGER_OPEN)
+        job_failed(
+            job, err_set(ERR_CONFLICT, "An earlier try of this call was cut off: nobody knows "
+                                       "whether it happened. Do not call it again; say that "
+                                       "it must be checked."));
     return 0;
 }
 
@@ -246,6 +210,7 @@ static int call_tool(struct job *job)
         .chat = &run->chat,
         .idempotency_key = job->effect ? job->entry.row.id : STR(""),
         .args = job->args,
+        .frame = job->frame,
     };
     struct policy_limits limits = policy_limits(run->house->policy, job->tool);
     int64_t timeout = limits.timeout_ms > 0 ? limits.timeout_ms : TIMEOUT_MS;
@@ -254,13 +219,34 @@ static int call_tool(struct job *job)
     int rc = job->tool->run(&call, &job->result);
 
     fiber_set_deadline(former);
-    if (rc == ERR_TIMEOUT && loop_now_ms(fiber_loop()) >= deadline)
+    job->late = loop_now_ms(fiber_loop()) >= deadline;
+    if (rc == ERR_TIMEOUT && job->late)
         return err_set(ERR_TIMEOUT, "The tool %s did not finish within %lld ms.", job->tool->name,
             (long long)timeout);
     if (rc == 0 && limits.cache_ms > 0)
         tool_cache_put(run->house->tool_cache, run->row.workspace_id, job->tool, job->args,
             env_mono_ms(run->house->env) + limits.cache_ms, &job->result);
     return rc;
+}
+
+static int call_once(struct job *job)
+{
+    int rc;
+
+    if (errinj("effect.intended"))
+        return err_set(ERR_IO, "Injected fault: the tool does not run.");
+    rc = call_tool(job);
+    if (rc == 0 && errinj("effect.executed"))
+        rc = err_set(ERR_IO, "Injected fault: the tool ran.");
+    return rc;
+}
+
+/* Of a call that was cut off nobody knows whether it happened; one that honours its key is made
+ * again. */
+static bool may_repeat(const struct job *job, int rc)
+{
+    return job->effect && job->tool->keyed && ledger_is_unknown(rc) && rc != ERR_CANCELLED &&
+           !job->late && !fiber_is_cancelled();
 }
 
 static void execute(void *arg)
@@ -270,13 +256,15 @@ static void execute(void *arg)
     int rc;
 
     memcpy(fiber_log_context()->run_id, run->row.id.ptr, ULID_LEN);
-    if (errinj("effect.intended"))
-        rc = err_set(ERR_IO, "Injected fault: the tool does not run.");
-    else
-        rc = call_tool(job);
+    rc = call_once(job);
+    for (int i = 1; i < CALL_TRIES && may_repeat(job, rc); i++)
+        rc = call_once(job);
     job->ran = true;
-    if (rc == 0 && errinj("effect.executed"))
-        rc = err_set(ERR_IO, "Injected fault: the tool ran.");
+    if (rc == CALLS_PAUSE) {
+        job->waits = true;
+        job->waits_below = job->result.content;
+        return;
+    }
     if (rc < 0)
         job_failed(job, rc);
     if (!job->effect)
@@ -353,124 +341,6 @@ static void execute_all(struct job *jobs, size_t count)
     join(jobs, count);
 }
 
-static struct str failure_text(const struct job *job, bool given_back)
-{
-    struct buf out = BUF_IN(job->run->arena);
-    struct json_writer w;
-
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_name(&w, "error");
-    json_object_begin(&w);
-    json_cstr_member(&w, "code", err_name(job->rc));
-    if (job->cause.field[0])
-        json_cstr_member(&w, "field", job->cause.field);
-    json_cstr_member(&w, "message", job->cause.message);
-    json_object_end(&w);
-    json_cstr_member(&w, "hint",
-        job->effect && ledger_is_unknown(job->rc) ? "Nobody knows whether this happened. Do not "
-                                                    "call it again; say that it must be checked."
-        : given_back ? "Correct the call and try it once more, or answer without it."
-                     : "Do not call this again; answer with what is known and say what failed.");
-    json_object_end(&w);
-    return buf_str(&out);
-}
-
-static struct str cut(struct str content, struct arena *arena)
-{
-    struct str kept = utf8_truncate(content, CONTENT_MAX);
-
-    if (kept.len == content.len)
-        return content;
-    return str_printf(arena, "%.*s\n[cut: %zu of %zu bytes]", STR_ARG(kept), kept.len, content.len);
-}
-
-static struct str completed_data(const struct job *job, const char *status, struct str summary)
-{
-    struct buf out = BUF_IN(job->run->arena);
-    struct json_writer w;
-
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_str_member(&w, "call_id", job->asked->id);
-    json_str_member(&w, "tool", job->asked->name);
-    json_cstr_member(&w, "status", status);
-    json_str_member(&w, "summary", utf8_truncate(summary, SUMMARY_MAX));
-    json_object_end(&w);
-    return buf_str(&out);
-}
-
-/* What a replay cannot find out again: what a tool gave. What members said is recorded with them.
- */
-static struct str to_record(const struct job *job)
-{
-    const struct agent_def *agent = job->run->agent;
-    bool member = agent && job->tool >= agent->member_tools &&
-                  job->tool < agent->member_tools + agent->member_tool_count;
-    struct tool_result made = job->result;
-
-    if (member || job->twin || !(job->ran || job->reused))
-        return STR("");
-    made.untrusted = job->untrusted;
-    return record_result(job->run, job->rc, &job->cause, &made, CONTENT_MAX);
-}
-
-static int report(struct job *job, const char *status, struct str summary, struct str content)
-{
-    struct run *run = job->run;
-    int rc = 0;
-
-    metric_add(M_TOOL_CALLS, status, 1);
-    run_message_add(run, &(struct model_message){
-                             .role = MODEL_TOOL,
-                             .content = gate_content(run, job->tool, job->untrusted, content),
-                             .tool_call_id = job->asked->id,
-                             .tool_name = job->asked->name,
-                             .failed = job->rc < 0,
-                         });
-    if (job->effect)
-        rc = run_event(run, "effect.done", effect_data(job, job->rc == 0 ? "done" : "failed"));
-    if (rc == 0)
-        rc = record_event(
-            run, "tool.completed", completed_data(job, status, summary), to_record(job));
-    return rc;
-}
-
-static int finish(struct job *job)
-{
-    struct run *run = job->run;
-    bool *given_back = &run->given_back[job->index];
-    const char *failed = job->refused ? "refused" : "failed";
-    bool again;
-    struct str message;
-
-    if (job->twin) {
-        job->rc = job->twin->rc;
-        job->cause = job->twin->cause;
-        job->result = job->twin->result;
-        job->reused = true;
-    }
-    job->untrusted = job->tool && (job->tool->untrusted || job->result.untrusted);
-    again = job->rc < 0 && wrong_call(job) && !*given_back;
-    if (job->rc == 0) {
-        const char *status = job->reused ? "reused" : "done";
-
-        result_add_action(run->root, job->asked->name, status, job->result.summary);
-        result_add(run->root, &job->result);
-        if (job->tool->stop_after && !run->stopped) {
-            run->stopped = true;
-            run->result.reply = job->result.summary;
-        }
-        return report(job, status, job->result.summary, cut(job->result.content, run->arena));
-    }
-    message = str_dup(run->arena, str_from(job->cause.message));
-    if (again)
-        *given_back = true;
-    else
-        result_add_action(run->root, job->asked->name, failed, message);
-    return report(job, again ? "given back" : failed, message, failure_text(job, again));
-}
-
 /* What waits is noted; a run that pauses does not end by another call's word. */
 static int outcome(struct run *run, const struct job *jobs, size_t count)
 {
@@ -480,7 +350,7 @@ static int outcome(struct run *run, const struct job *jobs, size_t count)
         return err_set(ERR_CANCELLED, "The run was cancelled.");
     for (size_t i = 0; i < count; i++) {
         if (jobs[i].waits)
-            approval_add(run, jobs[i].asked, jobs[i].args);
+            approval_add(run, jobs[i].asked, jobs[i].args, jobs[i].waits_below);
         waits = waits || jobs[i].waits;
     }
     run->stopped = run->stopped && !waits;
@@ -493,7 +363,7 @@ static int run_jobs(struct run *run, struct job *jobs, size_t count)
 
     execute_all(jobs, count);
     for (size_t i = 0; i < count; i++) {
-        int one = jobs[i].waits ? 0 : finish(&jobs[i]);
+        int one = jobs[i].waits ? 0 : job_finish(&jobs[i]);
 
         if (rc == 0)
             rc = one < 0 ? one : jobs[i].ledger_rc;
@@ -516,15 +386,42 @@ int calls_run(struct run *run, const struct model_tool_call *calls, size_t count
     return rc < 0 ? rc : run_jobs(run, jobs, count);
 }
 
-/* 0 also when the call cannot run any more (job->rc). */
-static int plan_decided(struct job *job, const struct decided_call *call)
+/* A person did not agree. */
+static int not_agreed(struct job *job, const struct approval_row *row)
+{
+    const char *colon = str_empty(row->reason) ? "" : ": ";
+
+    job->refused = true;
+    if (str_is(row->state, "expired"))
+        return err_set(ERR_DENIED, "Nobody agreed to this in time");
+    return err_set(ERR_DENIED, "A person refused this%s%.*s", colon,
+        (int)MIN(row->reason.len, 400u), row->reason.ptr);
+}
+
+/* Whose work waited was counted when it began. */
+static int plan_below(struct job *job, struct str frame)
 {
     int rc = find_tool(job);
 
-    if (call->rc < 0) {
-        rc = err_set(call->rc, "%.*s", STR_ARG(call->cause));
-        job->refused = true;
-    }
+    if (rc == 0)
+        rc = read_args(job);
+    if (rc == 0)
+        rc = json_parse(job->run->arena, frame, &job->frame);
+    if (rc < 0)
+        job_failed(job, rc);
+    return 0;
+}
+
+/* 0 also when the call cannot run any more (job->rc). */
+static int plan_decided(struct job *job, const struct waiting_call *waiting)
+{
+    int rc = find_tool(job);
+
+    job->decision = run_decision(job->run, waiting->approval_id);
+    if (!job->decision)
+        return err_set(ERR_CORRUPT, "An approval that this run waits for is not there.");
+    if (!str_is(job->decision->row->state, "approved"))
+        rc = not_agreed(job, job->decision->row);
     if (rc == 0)
         rc = read_args(job);
     if (rc < 0) {
@@ -536,25 +433,52 @@ static int plan_decided(struct job *job, const struct decided_call *call)
     return changes(job) ? intend(job) : 0;
 }
 
-int calls_go_on(struct run *run, struct decided_call *calls, size_t count)
+static int plan_waiting(struct job *job, const struct waiting_call *waiting)
 {
+    struct model_tool_call *call = arena_new(job->run->arena, struct model_tool_call);
+
+    *call = waiting->call;
+    job->asked = call;
+    if (str_empty(waiting->approval_id))
+        return plan_below(job, waiting->frame);
+    job->decision = run_decision(job->run, waiting->approval_id);
+    if (job->decision)
+        call->arguments = job->decision->row->arguments;
+    return plan_decided(job, waiting);
+}
+
+static void settle(struct job *job)
+{
+    struct run_decision *decision = job->decision;
+
+    if (!decision)
+        return;
+    decision->unknown = job->effect && job->rc < 0 && ledger_is_unknown(job->rc);
+    decision->done = job->tool && job->rc == 0 && (job->ran || job->reused);
+    if (!decision->done)
+        decision->cause = str_dup(job->run->root->arena, str_from(job->cause.message));
+}
+
+int calls_go_on(struct run *run)
+{
+    size_t count = run->waiting_count;
+    const struct waiting_call *waiting = run->waiting;
     struct job *jobs = arena_array(run->arena, struct job, count);
     int rc = 0;
 
+    run->waiting = NULL;
+    run->waiting_count = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         jobs[i].run = run;
-        jobs[i].asked = &calls[i].call;
-        rc = plan_decided(&jobs[i], &calls[i]);
+        rc = plan_waiting(&jobs[i], &waiting[i]);
         if (rc == 0)
             find_twin(jobs, &jobs[i]);
     }
     if (rc == 0)
         rc = run_jobs(run, jobs, count);
-    for (size_t i = 0; i < count; i++) {
-        calls[i].unknown = jobs[i].effect && jobs[i].rc < 0 && ledger_is_unknown(jobs[i].rc);
-        calls[i].done = jobs[i].tool && jobs[i].rc == 0 && (jobs[i].ran || jobs[i].reused);
-        if (!calls[i].done && str_empty(calls[i].cause))
-            calls[i].cause = str_dup(run->arena, str_from(jobs[i].cause.message));
-    }
+    for (size_t i = 0; i < count; i++)
+        settle(&jobs[i]);
+    if (rc == ERR_IO || rc == ERR_TIMEOUT || rc == ERR_UNAVAILABLE)
+        run->root->undecided = true;
     return rc;
 }

@@ -47,9 +47,6 @@ static void write_spent(struct json_writer *w, const struct run *run)
     json_i64_member(w, "tokens", run->tokens);
     json_i64_member(w, "model_calls", result->model_calls);
     json_i64_member(w, "tool_calls", result->tool_calls);
-    json_i64_member(w, "own_model_calls", run->own_model_calls);
-    json_i64_member(w, "own_tool_calls", run->own_tool_calls);
-    json_i64_member(w, "judged", (int64_t)run->judged);
     json_i64_member(w, "input_tokens", result->usage.input_tokens);
     json_i64_member(w, "output_tokens", result->usage.output_tokens);
     json_i64_member(w, "cached_tokens", result->usage.cached_tokens);
@@ -57,9 +54,20 @@ static void write_spent(struct json_writer *w, const struct run *run)
     json_put_double(w, result->cost_usd);
     json_bool_member(w, "cost_unknown", result->cost_unknown);
     json_bool_member(w, "addressed", run->verdict.addressed);
-    json_str_member(w, "model", model_spec(run->models[run->model_current]));
     json_name(w, "taint");
     taint_write(w, &run->taint);
+}
+
+static void write_own(struct json_writer *w, const struct run *run)
+{
+    json_i64_member(w, "own_model_calls", run->own_model_calls);
+    json_i64_member(w, "own_tool_calls", run->own_tool_calls);
+    json_i64_member(w, "judged", (int64_t)run->judged);
+    json_str_member(w, "model", model_spec(run->models[run->model_current]));
+    if (!str_empty(run->stand))
+        json_raw_member(w, "stand", run->stand);
+    if (run->tasks)
+        tasks_write(w, run);
     json_name(w, "counts");
     json_object_begin(w);
     for (size_t i = 0; i < run->tool_count; i++)
@@ -104,8 +112,11 @@ struct str checkpoint_write(const struct run *run)
 
     json_init(&w, &out);
     json_object_begin(&w);
-    write_spent(&w, run);
-    write_done(&w, &run->result);
+    if (run->root == run) {
+        write_spent(&w, run);
+        write_done(&w, &run->result);
+    }
+    write_own(&w, run);
     json_name(&w, "messages");
     json_array_begin(&w);
     for (size_t i = 0; i < run->message_count; i++)
@@ -115,8 +126,7 @@ struct str checkpoint_write(const struct run *run)
     json_array_begin(&w);
     for (size_t i = 0; i < run->waiting_count; i++) {
         json_object_begin(&w);
-        json_str_member(&w, "approval_id", run->waiting[i].approval_id);
-        write_call(&w, &run->waiting[i].call);
+        checkpoint_put_waiting(&w, &run->waiting[i]);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -124,11 +134,66 @@ struct str checkpoint_write(const struct run *run)
     return buf_str(&out);
 }
 
+void checkpoint_put_waiting(struct json_writer *w, const struct waiting_call *waiting)
+{
+    if (!str_empty(waiting->approval_id))
+        json_str_member(w, "approval_id", waiting->approval_id);
+    write_call(w, &waiting->call);
+    if (!str_empty(waiting->frame))
+        json_raw_member(w, "frame", waiting->frame);
+    if (!str_empty(waiting->on_timeout))
+        json_str_member(w, "on_timeout", waiting->on_timeout);
+    if (!str_empty(waiting->step))
+        json_str_member(w, "step", waiting->step);
+    if (waiting->hours > 0)
+        json_i64_member(w, "hours", waiting->hours);
+}
+
 static struct model_tool_call read_call(const struct json *node)
 {
     return (struct model_tool_call){.id = json_get_str(node, "id"),
         .name = json_get_str(node, "name"),
         .arguments = json_get_str(node, "arguments")};
+}
+
+struct waiting_call checkpoint_get_waiting(struct arena *arena, const struct json *node)
+{
+    const struct json *frame = json_get(node, "frame");
+
+    return (struct waiting_call){.approval_id = json_get_str(node, "approval_id"),
+        .call = read_call(node),
+        .frame = frame ? json_text(arena, frame) : STR(""),
+        .on_timeout = json_get_str(node, "on_timeout"),
+        .step = json_get_str(node, "step"),
+        .hours = json_get_i64(node, "hours", 0)};
+}
+
+static size_t count_asked(const struct json *node)
+{
+    size_t count = json_is(node, JSON_OBJECT) && json_get(node, "approval_id");
+
+    for (const struct json *inner = json_first(node); inner; inner = json_next(inner))
+        count += count_asked(inner);
+    return count;
+}
+
+static void take_asked(
+    struct arena *arena, const struct json *node, struct waiting_call *list, size_t *count)
+{
+    if (json_is(node, JSON_OBJECT) && json_get(node, "approval_id"))
+        list[(*count)++] = checkpoint_get_waiting(arena, node);
+    for (const struct json *inner = json_first(node); inner; inner = json_next(inner))
+        take_asked(arena, inner, list, count);
+}
+
+size_t checkpoint_asked(
+    struct arena *arena, const struct json *frame, struct waiting_call **ret_asked)
+{
+    size_t count = 0;
+
+    *ret_asked = arena_array(arena, struct waiting_call, count_asked(frame));
+    take_asked(arena, frame, *ret_asked, &count);
+    return count;
 }
 
 static void read_message(struct run *run, const struct json *node)
@@ -166,9 +231,6 @@ static void read_spent(struct run *run, const struct json *root)
     run->tokens = json_get_i64(root, "tokens", 0);
     result->model_calls = json_get_i64(root, "model_calls", 0);
     result->tool_calls = json_get_i64(root, "tool_calls", 0);
-    run->own_model_calls = json_get_i64(root, "own_model_calls", 0);
-    run->own_tool_calls = json_get_i64(root, "own_tool_calls", 0);
-    run->judged = (size_t)json_get_i64(root, "judged", 0);
     result->usage.input_tokens = json_get_i64(root, "input_tokens", 0);
     result->usage.output_tokens = json_get_i64(root, "output_tokens", 0);
     result->usage.cached_tokens = json_get_i64(root, "cached_tokens", 0);
@@ -177,9 +239,6 @@ static void read_spent(struct run *run, const struct json *root)
     run->verdict.speak = true;
     run->verdict.addressed = json_get_bool(root, "addressed", true);
     taint_read(json_get(root, "taint"), run->arena, &run->taint);
-    for (size_t i = 0; i < run->model_count; i++)
-        if (str_eq(model_spec(run->models[i]), json_get_str(root, "model")))
-            run->model_current = i;
 }
 
 static void read_done(struct run *run, const struct json *root)
@@ -205,29 +264,41 @@ static void read_done(struct run *run, const struct json *root)
 
 int checkpoint_read(struct run *run, struct str text)
 {
-    const struct json *root, *waiting;
+    const struct json *root;
 
     if (str_empty(text) || json_parse(run->arena, text, &root) < 0)
         return err_set(ERR_CORRUPT, "What this run was to go on with is not readable.");
     read_spent(run, root);
     read_done(run, root);
-    for (const struct json *one = json_first(json_get(root, "messages")); one; one = json_next(one))
-        read_message(run, one);
-    waiting = json_get(root, "waiting");
-    run->waiting = arena_array(run->arena, struct waiting_call, json_len(waiting));
-    for (const struct json *one = json_first(waiting); one; one = json_next(one))
-        run->waiting[run->waiting_count++] =
-            (struct waiting_call){json_get_str(one, "approval_id"), read_call(one)};
+    checkpoint_read_part(run, root);
     return 0;
 }
 
-void checkpoint_counts(struct run *run, struct str text)
+void checkpoint_read_part(struct run *run, const struct json *frame)
 {
-    const struct json *root, *counts;
+    const struct json *waiting = json_get(frame, "waiting");
 
-    if (json_parse(run->arena, text, &root) < 0)
-        return;
-    counts = json_get(root, "counts");
+    run->own_model_calls = json_get_i64(frame, "own_model_calls", 0);
+    run->own_tool_calls = json_get_i64(frame, "own_tool_calls", 0);
+    run->judged = (size_t)json_get_i64(frame, "judged", 0);
+    for (size_t i = 0; i < run->model_count; i++)
+        if (str_eq(model_spec(run->models[i]), json_get_str(frame, "model")))
+            run->model_current = i;
+    for (const struct json *one = json_first(json_get(frame, "messages")); one;
+         one = json_next(one))
+        read_message(run, one);
+    run->waiting = arena_array(run->arena, struct waiting_call, json_len(waiting));
+    for (const struct json *one = json_first(waiting); one; one = json_next(one))
+        run->waiting[run->waiting_count++] = checkpoint_get_waiting(run->arena, one);
+    run->resumed = frame;
+    if (json_get(frame, "tasks"))
+        tasks_read(run, json_get(frame, "tasks"));
+}
+
+void checkpoint_counts(struct run *run)
+{
+    const struct json *counts = json_get(run->resumed, "counts");
+
     for (size_t i = 0; i < run->tool_count; i++)
         run->call_counts[i] = json_get_i64(counts, run->tool_list[i]->name, 0);
 }

@@ -52,26 +52,6 @@ static int blocked(
         STR_ARG(asked->name), STR_ARG(taint_text(&run->root->taint, run->arena)));
 }
 
-static bool can_wait(const struct run *run)
-{
-    return run->root == run && !(run->agent && run->agent->workflow);
-}
-
-/* Only who talks with people can wait for them. */
-static int not_here(
-    struct run *run, const struct model_tool_call *asked, const struct policy_decision *decision)
-{
-    int rc = run_event(run, "policy.blocked", policy_data(run, asked, decision, "blocked", NULL));
-
-    if (rc < 0)
-        return rc;
-    return err_set(ERR_DENIED,
-        "%.*s needs a person's approval, which a member of a team or a step of a workflow cannot "
-        "wait for; "
-        "say exactly what should be done, so that who asked you calls it.",
-        STR_ARG(asked->name));
-}
-
 static int check_limit(struct run *run, const struct tool *tool, size_t index)
 {
     int64_t most = policy_limits(run->house->policy, tool).calls_max;
@@ -96,8 +76,6 @@ int gate_check(struct run *run, const struct model_tool_call *asked, const struc
     decision = policy_decide(run->house->policy, tool, args, &run->root->taint, &text);
     if (decision.verdict == POLICY_BLOCK)
         return blocked(run, asked, &decision);
-    if (decision.verdict == POLICY_ASK && !can_wait(run))
-        return not_here(run, asked, &decision);
     if (decision.verdict == POLICY_AUDIT)
         rc = run_event(run, "policy.audited", policy_data(run, asked, &decision, "runs", args));
     else if (decision.verdict == POLICY_ASK)

@@ -3,8 +3,8 @@
  * the run stays open and its approvals are due again when the lease ends. */
 #include "agent/approval.h"
 #include "agent/checkpoint.h"
-#include "agent/guard_run.h"
 #include "agent/memory.h"
+#include "base/log.h"
 #include "runtime/errinj.h"
 #include "runtime/loop.h"
 #include "watch/metrics.h"
@@ -15,7 +15,10 @@ struct going {
     struct run *run;
     const struct approval_owner *owner;
     struct run_request request;
-    struct approval_row *approvals; /* one for each waiting call */
+    struct waiting_call *asked;     /* what people were asked, at whatever depth */
+    struct approval_row *approvals; /* one for each */
+    size_t count;
+    struct approval_row *claimed; /* the same when the run was claimed */
     bool expired;
 };
 
@@ -81,10 +84,11 @@ static int read_approvals(struct going *going)
 {
     struct run *run = going->run;
 
-    going->approvals = arena_array(run->arena, struct approval_row, run->waiting_count);
-    for (size_t i = 0; i < run->waiting_count; i++) {
+    going->count = checkpoint_asked(run->arena, run->resumed, &going->asked);
+    going->approvals = arena_array(run->arena, struct approval_row, going->count);
+    for (size_t i = 0; i < going->count; i++) {
         int rc = store_get(run->house->store, STORE_APPROVALS, run->row.workspace_id,
-            run->waiting[i].approval_id, run->arena, &going->approvals[i]);
+            going->asked[i].approval_id, run->arena, &going->approvals[i]);
 
         if (rc == STORE_MISSING)
             return err_set(ERR_NOT_FOUND, "An approval that this run waits for was deleted.");
@@ -94,21 +98,29 @@ static int read_approvals(struct going *going)
     return 0;
 }
 
-/* 0: everything is decided, or expired. */
+/* Does it end the run that nobody decided this in time? */
+static bool stops(const struct going *going, size_t i)
+{
+    struct str word = going->asked[i].on_timeout;
+
+    return str_empty(word) || str_is(word, "stop");
+}
+
+/* 0: everything is decided, or one is late that ends the run. */
 static int look(struct going *going)
 {
     const struct run *run = going->run;
     int64_t now = env_wall_ms(run->house->env);
     bool pending = false, held = false;
 
-    for (size_t i = 0; i < run->waiting_count; i++) {
+    for (size_t i = 0; i < going->count; i++) {
         const struct approval_row *row = &going->approvals[i];
         bool dead = going->owner->sole && str_cmp(row->owner, going->owner->id) < 0;
 
         if (str_is(row->state, "pending") && row->expires_at > now)
             pending = true;
         else if (str_is(row->state, "pending") || str_is(row->state, "expired"))
-            going->expired = true;
+            going->expired = going->expired || stops(going, i);
         held = held || (!dead && row->due_at > now);
     }
     if (going->expired)
@@ -170,16 +182,18 @@ static int claim(struct going *going)
     run->row.events = STR("");
     run->row.state = STR("running");
     store_update(&batch, STORE_RUNS, &run->row);
-    for (size_t i = 0; i < run->waiting_count; i++) {
+    for (size_t i = 0; i < going->count; i++) {
         struct approval_row *row = &going->approvals[i];
 
-        if (going->expired && !str_is(row->state, "refused"))
+        if (str_is(row->state, "pending") || (going->expired && str_is(row->state, "approved")))
             row->state = STR("expired");
         row->owner = going->owner->id;
         row->due_at = now + run->house->config->run_timeout_ms + GRACE_MS;
         store_update(&batch, STORE_APPROVALS, row);
     }
     rc = store_commit(run->house->store, &batch);
+    going->claimed = arena_array(run->arena, struct approval_row, going->count);
+    memcpy(going->claimed, going->approvals, going->count * sizeof(*going->claimed));
     if (rc == 0 && errinj("approval.claimed"))
         return err_set(ERR_IO, "Injected fault: the run is claimed.");
     return rc > 0 ? busy() : rc;
@@ -194,10 +208,7 @@ static int furnish(struct run *run)
     if (rc < 0)
         return rc;
     run->chat = run->session.stored;
-    rc = toolbox_fill(run);
-    if (rc == 0)
-        checkpoint_counts(run, run->row.checkpoint);
-    return rc;
+    return 0;
 }
 
 static int report(struct run *run, const struct approval_row *row)
@@ -218,107 +229,122 @@ static int report(struct run *run, const struct approval_row *row)
     return run_event(run, "approval.decided", buf_str(&out));
 }
 
-static struct decided_call decided(const struct run *run, size_t i, const struct approval_row *row)
+/* Lines of what was not done, by no model: an answer never tells it otherwise. A text that people
+ * looked at is no deed. */
+static struct str notes(const struct run *run)
 {
-    struct decided_call call = {.call = run->waiting[i].call};
-    const char *colon = str_empty(row->reason) ? "" : ": ";
+    struct buf out = BUF_IN(run->arena);
 
-    call.call.arguments = row->arguments;
-    if (!str_is(row->state, "approved")) {
-        call.rc = ERR_DENIED;
-        call.cause =
-            str_printf(run->arena, "A person refused this%s%.*s", colon, STR_ARG(row->reason));
-    }
-    return call;
-}
+    for (size_t i = 0; i < run->decision_count; i++) {
+        const struct run_decision *decision = &run->decisions[i];
 
-/* Lines of what was not done, by no model: an answer never tells it otherwise. */
-static struct str notes(
-    const struct going *going, const struct decided_call *calls, size_t *ret_refused)
-{
-    struct arena *arena = going->run->arena;
-    struct buf out = BUF_IN(arena);
-
-    *ret_refused = 0;
-    for (size_t i = 0; i < going->run->waiting_count; i++) {
-        const struct approval_row *row = &going->approvals[i];
-
-        if (calls[i].done)
+        if (decision->done || str_is(decision->row->tool, APPROVAL_REVIEW))
             continue;
-        *ret_refused += calls[i].rc == ERR_DENIED;
         buf_printf(&out, "%s%s: %.*s (%.*s)", out.len > 0 ? "\n" : "",
-            calls[i].unknown ? "Not known whether it was done" : "Not done", STR_ARG(row->summary),
-            STR_ARG(calls[i].cause));
+            decision->unknown ? "Not known whether it was done" : "Not done",
+            STR_ARG(decision->row->summary), STR_ARG(decision->cause));
     }
     return buf_str(&out);
 }
 
 /* What is stored with the run's end: how each approval ended. */
-static void settle(struct going *going, const struct decided_call *calls)
+static void settle(struct going *going, bool tried)
 {
     struct run *run = going->run;
 
-    store_batch_init(&run->extra, run->arena);
-    for (size_t i = 0; i < run->waiting_count; i++) {
+    if (!run->extra.arena)
+        store_batch_init(&run->extra, run->arena);
+    for (size_t i = 0; i < going->count; i++) {
         struct approval_row *row = &going->approvals[i];
 
-        if (calls && str_is(row->state, "approved"))
-            row->state = calls[i].done ? STR("done") : STR("failed");
+        if (tried && str_is(row->state, "approved"))
+            row->state = run->decisions[i].done ? STR("done") : STR("failed");
         row->due_at = APPROVAL_NEVER;
         row->version = 0; /* held by this run */
         store_update(&run->extra, STORE_APPROVALS, row);
     }
-    run->waiting = NULL;
-    run->waiting_count = 0;
 }
 
 static int expire(struct going *going)
 {
     const struct approval_row *row = going->approvals;
-    size_t count = going->run->waiting_count;
 
-    while (count > 1 && !str_is(row->state, "expired"))
-        row++, count--;
-    settle(going, NULL);
+    for (size_t i = 0; i < going->count; i++)
+        if (str_is(going->approvals[i].state, "expired") && stops(going, i))
+            row = &going->approvals[i];
+    settle(going, false);
     return err_set(ERR_TIMEOUT,
         "An approval expired before anybody decided, and nothing that waited was done: %.*s.",
         STR_ARG(row->summary));
 }
 
+/* All of the run's own calls, and nobody wants any of them. */
+static bool all_refused(const struct going *going)
+{
+    const struct run *run = going->run;
+    size_t refused = 0;
+
+    for (size_t i = 0; i < going->count; i++)
+        refused += str_is(going->approvals[i].state, "refused");
+    return refused == going->count && run->waiting_count == going->count;
+}
+
+static int take_decisions(struct going *going)
+{
+    struct run *run = going->run;
+    int rc = 0;
+
+    run->decisions = arena_array(run->arena, struct run_decision, going->count);
+    for (size_t i = 0; i < going->count && rc == 0; i++) {
+        run->decisions[run->decision_count++] =
+            (struct run_decision){.row = &going->approvals[i], .cause = STR("it was not tried")};
+        rc = report(run, &going->approvals[i]);
+    }
+    return rc;
+}
+
+static void say(struct run *run, struct str said)
+{
+    if (run->result.spoke)
+        said = str_printf(run->arena, "%.*s\n\n%.*s", STR_ARG(said), STR_ARG(run->result.reply));
+    run->result.reply = said;
+    run->result.spoke = true;
+}
+
 static int execute(struct going *going)
 {
     struct run *run = going->run;
-    size_t refused, count = run->waiting_count;
-    struct decided_call *calls = arena_array(run->arena, struct decided_call, count);
     struct str said;
-    int rc = 0;
+    int rc = take_decisions(going);
 
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = report(run, &going->approvals[i]);
-        calls[i] = decided(run, i, &going->approvals[i]);
-    }
     if (rc < 0 || going->expired)
         return rc < 0 ? rc : expire(going);
-    rc = calls_go_on(run, calls, count);
-    said = notes(going, calls, &refused);
-    settle(going, calls);
-    if (rc == 0 && refused == count) {
-        run->result.spoke = true;
-        run->result.reply = said;
-        return 0;
-    }
-    if (rc == 0 && run->stopped) {
-        run->result.spoke = true;
-        rc = guards_result(run);
-    } else if (rc == 0)
-        rc = think_on(run);
-    if (rc == 0 && said.len > 0) {
-        run->result.reply = run->result.spoke ? str_printf(run->arena, "%.*s\n\n%.*s",
-                                                    STR_ARG(said), STR_ARG(run->result.reply))
-                                              : said;
-        run->result.spoke = true;
-    }
+    rc = run_resume(run, all_refused(going));
+    settle(going, true);
+    said = notes(run);
+    if (rc == 0 && said.len > 0)
+        say(run, said);
     return rc;
+}
+
+/* What was decided could not be done, or its end not be stored: whoever comes next, at once, goes
+ * on from where this began. Without this the lease would have to end first. */
+static int give_back(struct going *going)
+{
+    struct run *run = going->run;
+    struct store_batch batch;
+
+    store_batch_init(&batch, run->arena);
+    for (size_t i = 0; i < going->count; i++) {
+        going->approvals[i] = going->claimed[i];
+        going->approvals[i].due_at = env_wall_ms(run->house->env);
+        going->approvals[i].version = 0; /* held by this run */
+        store_update(&batch, STORE_APPROVALS, &going->approvals[i]);
+    }
+    if (store_commit(run->house->store, &batch) < 0)
+        log_warn("approval.not_given_back", LOG_STR("run", run->row.id), LOG_ERR);
+    return err_set(ERR_UNAVAILABLE, "What was decided is kept, but the store failed before it was "
+                                    "done; it is tried again soon.");
 }
 
 /* The claimed run to its end. */
@@ -335,16 +361,19 @@ static int conduct(struct going *going, bool *ret_failed)
     deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
     rc = furnish(run);
+    run->undecided = rc < 0;
     if (rc == 0)
         rc = execute(going);
-    rc = run_finish(run, rc);
+    if (!run->undecided)
+        rc = run_finish(run, rc);
+    if (!run->ended)
+        rc = give_back(going);
     metric_add(M_RUNS_IN_FLIGHT, NULL, -1);
     if (rc == 0)
         memory_after_run(run->house, &run->session.row);
     fiber_set_deadline(deadline);
     *context = former;
-    /* Its failure is stored when its row says so; otherwise the lease brings it back. */
-    *ret_failed = rc < 0 && run->row.open.len == 0;
+    *ret_failed = rc < 0 && run->ended;
     return *ret_failed ? 0 : rc;
 }
 
@@ -354,7 +383,7 @@ static void show_waiting(struct going *going)
     struct run *run = going->run;
     size_t open = 0;
 
-    for (size_t i = 0; i < run->waiting_count; i++)
+    for (size_t i = 0; i < going->count; i++)
         open += str_is(going->approvals[i].state, "pending");
     run->result.spoke = true;
     run->result.reason = STR("waits for approval");

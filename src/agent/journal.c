@@ -579,6 +579,7 @@ int journal_end(struct run *run, const char *state, int code, const struct err *
     fiber_unshield();
     if (rc == 0)
         event_log_stored(&run->log);
+    run->ended = rc == 0;
     if (rc == 0 && listener_of(run)) {
         struct run_end end = end_of(run, code, cause);
 

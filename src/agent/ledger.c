@@ -76,7 +76,7 @@ static int commit(struct store *store, struct store_batch *batch)
 }
 
 /* The effect was recorded before: by this run, by one that died, or by one that was answered. */
-static int meet(struct store *store, struct ledger_entry *entry, struct arena *arena,
+static int meet(struct store *store, struct ledger_entry *entry, bool keyed, struct arena *arena,
     struct tool_result *ret_result)
 {
     struct effect_row row;
@@ -89,7 +89,7 @@ static int meet(struct store *store, struct ledger_entry *entry, struct arena *a
         return rc;
     entry->row = row;
     if (!str_is(row.state, "done"))
-        return 0;
+        return keyed || str_is(row.state, "failed") ? 0 : LEDGER_OPEN;
     rc = read_result(row.result, arena, ret_result);
     return rc < 0 ? rc : LEDGER_REUSED;
 }
@@ -123,7 +123,7 @@ int ledger_begin(struct store *store, const struct env *env, const struct ledger
     /* When it is the events that exist, an earlier try was written after all. */
     events_stored = intent->events && (rc == 0 || (rc == STORE_EXISTS && batch.failed == 0));
     if (rc == STORE_EXISTS)
-        rc = meet(store, &entry, arena, ret_result);
+        rc = meet(store, &entry, intent->keyed, arena, ret_result);
     if (rc < 0)
         return rc;
     *ret_entry = entry;

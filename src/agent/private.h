@@ -16,6 +16,7 @@
 #define RUN_MODELS_MAX 16
 
 struct run_guards;
+struct step;
 struct waiting_call;
 
 /* A run, or a member of a team at work in one. Members have models, messages and tools of their
@@ -59,9 +60,16 @@ struct run {
     struct run_guards *guards;    /* guard_run.c; NULL: not looked for yet */
     size_t judged;                /* so many messages were looked at by guards */
     struct taint taint;           /* what untrusted text was read */
-    struct waiting_call *waiting; /* tool calls that wait for an approval */
+    struct waiting_call *waiting; /* calls that wait for people, or for what waits below them */
     size_t waiting_count;
+    struct str stand;           /* of a workflow, or of members that all speak, that waits: JSON */
+    const struct json *resumed; /* the frame from which it goes on; NULL: it begins */
+    const struct step *step;    /* the workflow's step it works for; NULL: none */
+    struct run_decision *decisions; /* the root's: of what it waited for */
+    size_t decision_count;
     bool paused;              /* its end is a pause */
+    bool ended;               /* its end, or pause, is stored */
+    bool undecided;           /* the store failed before what people had decided could be done */
     struct store_batch extra; /* what else is stored with its end or pause: approvals */
     int64_t tokens;           /* spent, estimated where a provider does not say */
     struct buf delta;         /* heap: answer text that is held back while it may mean silence */
@@ -119,14 +127,18 @@ MUST_CHECK int think_on(struct run *run);
 /* Let a team's members speak first where its mode says so: their answers go into the messages. 0,
  * or what ends the run. Yields. */
 MUST_CHECK int team_prepare(struct run *run);
-/* Let def work on task, "" for the chat itself: 0 with its answer, or ERR_* when it could not
+/* Let def work on task, "" for the chat itself: 0 with its answer; CALLS_PAUSE with what it goes on
+ * with once people have decided, given as frame then (NULL: it begins); or ERR_* when it could not
  * answer. What it makes lives in arena. Yields. */
 MUST_CHECK int team_ask(struct run *leader, const struct agent_def *def, struct str task,
-    struct arena *arena, struct str *ret_answer);
+    const struct json *frame, struct arena *arena, struct str *ret_answer);
 /* The tools that a team's leader has besides its own; *ret_count 0 for others. */
 const struct tool *const *team_tools(struct run *run, size_t *ret_count);
 
 /* tasks.c */
+/* The list of a leader that waits, and its way back. */
+void tasks_write(struct json_writer *w, const struct run *leader);
+void tasks_read(struct run *leader, const struct json *list);
 /* The tool by which the leader of a team in mode tasks has its list worked through. */
 void tasks_tool(struct arena *arena, const struct agent_def *team, struct tool *ret_tool);
 
@@ -143,16 +155,19 @@ enum { CALLS_PAUSE = 1 /* calls wait for approvals; the others ran */ };
 /* Execute tool calls, append their answers to run->messages. 0, CALLS_PAUSE, or what ends the run.
  * Yields. */
 MUST_CHECK int calls_run(struct run *run, const struct model_tool_call *calls, size_t count);
-/* The same with calls that waited: each was approved (rc 0, its arguments perhaps edited) or
- * refused (rc and cause). */
-struct decided_call {
-    struct model_tool_call call;
-    int rc;
-    struct str cause;
-    bool done;    /* out: the tool ran and succeeded */
-    bool unknown; /* out: it was cut off: nobody knows whether it did its work */
+/* The same with the calls that waited (run->waiting): those that were approved run, perhaps with
+ * other arguments, and what waited below goes on. */
+MUST_CHECK int calls_go_on(struct run *run);
+
+/* How an approval that a run waited for was decided, and what came of it. */
+struct run_decision {
+    struct approval_row *row;
+    bool done;        /* what it was about was done */
+    bool unknown;     /* it was cut off: nobody knows whether it did its work */
+    struct str cause; /* why it was not done */
 };
-MUST_CHECK int calls_go_on(struct run *run, struct decided_call *calls, size_t count);
+/* NULL: the run did not wait for it. */
+struct run_decision *run_decision(const struct run *run, struct str approval_id);
 void run_message_add(struct run *run, const struct model_message *message);
 
 /* result.c */

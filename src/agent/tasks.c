@@ -8,7 +8,14 @@
 #define TASKS_MAX 32
 #define AFTER_MAX 8
 
-enum task_state { TASK_WAITING, TASK_RUNNING, TASK_DONE, TASK_FAILED, TASK_BLOCKED };
+enum task_state {
+    TASK_WAITING,
+    TASK_RUNNING,
+    TASK_DONE,
+    TASK_FAILED,
+    TASK_BLOCKED,
+    TASK_PAUSED, /* people have to decide something first */
+};
 
 struct task {
     struct task_list *list;
@@ -17,7 +24,8 @@ struct task {
     const struct task *after[AFTER_MAX];
     size_t after_count;
     enum task_state state;
-    struct str answer; /* or why there is none */
+    struct str answer;        /* or why there is none, or its frame */
+    const struct json *frame; /* it was paused, and goes on */
     struct arena arena;
     struct fiber *fiber; /* NULL: it does not run */
 };
@@ -32,7 +40,8 @@ struct task_list {
 
 static const char *state_name(enum task_state state)
 {
-    static const char *const names[] = {"waiting", "running", "done", "failed", "blocked"};
+    static const char *const names[] = {
+        "waiting", "running", "done", "failed", "blocked", "paused"};
 
     return names[state];
 }
@@ -130,8 +139,8 @@ static void work(void *arg)
 
     memcpy(fiber_log_context()->run_id, leader->row.id.ptr, ULID_LEN);
     fiber_set_deadline(leader->deadline_ms);
-    rc = team_ask(leader, task->member, full_text(task), &task->arena, &task->answer);
-    task->state = rc < 0 ? TASK_FAILED : TASK_DONE;
+    rc = team_ask(leader, task->member, full_text(task), task->frame, &task->arena, &task->answer);
+    task->state = rc < 0 ? TASK_FAILED : rc == CALLS_PAUSE ? TASK_PAUSED : TASK_DONE;
     if (rc < 0)
         task->answer = str_dup(&task->arena, str_from(err_message()));
     semaphore_give(&task->list->ended);
@@ -195,6 +204,74 @@ static int work_through(struct task_list *list)
     return rc;
 }
 
+/* A task that was paused runs on; those after it may begin. */
+static void take_up(struct task_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct task *task = &list->tasks[i];
+
+        if (task->state != TASK_PAUSED)
+            continue;
+        if (json_parse(&task->arena, task->answer, &task->frame) < 0)
+            abort(); /* it was written by checkpoint_write() */
+        task->state = TASK_WAITING;
+    }
+}
+
+void tasks_write(struct json_writer *w, const struct run *leader)
+{
+    const struct task_list *list = leader->tasks;
+
+    json_name(w, "tasks");
+    json_array_begin(w);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct task *task = &list->tasks[i];
+
+        json_object_begin(w);
+        json_str_member(w, "id", task->id);
+        json_str_member(w, "member", task->member->name);
+        json_str_member(w, "task", task->text);
+        json_cstr_member(w, "state", state_name(task->state));
+        if (task->state == TASK_PAUSED)
+            json_raw_member(w, "frame", task->answer);
+        else
+            json_str_member(w, "answer", task->answer);
+        json_name(w, "after");
+        json_array_begin(w);
+        for (size_t k = 0; k < task->after_count; k++)
+            json_put_str(w, task->after[k]->id);
+        json_array_end(w);
+        json_object_end(w);
+    }
+    json_array_end(w);
+}
+
+void tasks_read(struct run *leader, const struct json *nodes)
+{
+    struct task_list *list = list_of(leader);
+
+    for (const struct json *one = json_first(nodes); one; one = json_next(one)) {
+        struct task *task = &list->tasks[list->count];
+
+        if (add_task(list, leader->agent, one) < 0)
+            continue; /* the team has no such member any more */
+        for (int i = TASK_WAITING; i <= TASK_PAUSED; i++)
+            if (str_is(json_get_str(one, "state"), state_name((enum task_state)i)))
+                task->state = (enum task_state)i;
+        task->answer = str_dup(&task->arena, task->state == TASK_PAUSED
+                                                 ? json_text(&task->arena, json_get(one, "frame"))
+                                                 : json_get_str(one, "answer"));
+    }
+}
+
+static bool stands_still(const struct task_list *list, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        if (list->tasks[i].state == TASK_PAUSED || list->tasks[i].state == TASK_WAITING)
+            return true;
+    return false;
+}
+
 static struct str write_list(const struct task_list *list, size_t first, struct arena *arena)
 {
     struct buf out = BUF_IN(arena);
@@ -220,26 +297,48 @@ static struct str write_list(const struct task_list *list, size_t first, struct 
     return buf_str(&out);
 }
 
+/* Which tasks a call added; a call that waited knows. */
+static int add_or_take_up(
+    const struct tool_call *call, struct task_list *list, size_t *ret_first, size_t *ret_end)
+{
+    int rc = 0;
+
+    if (call->frame) {
+        *ret_first = (size_t)json_get_i64(call->frame, "first", 0);
+        *ret_end = MIN((size_t)json_get_i64(call->frame, "end", 0), list->count);
+        take_up(list);
+        return 0;
+    }
+    *ret_first = list->count;
+    rc = add_tasks(list, call->tool->ctx, json_get(call->args, "tasks"));
+    *ret_end = list->count;
+    return rc;
+}
+
 /* ctx is the team. Two calls of one answer take turns: each works on the list as it finds it. */
 static int call_tasks(const struct tool_call *call, struct tool_result *ret_result)
 {
     struct task_list *list = list_of(call->run);
-    size_t first, done = 0;
+    size_t first = 0, end = 0, done = 0;
     int rc = semaphore_take(&list->lock, FIBER_NO_DEADLINE);
 
     if (rc < 0)
         return rc;
-    first = list->count;
-    rc = add_tasks(list, call->tool->ctx, json_get(call->args, "tasks"));
+    rc = add_or_take_up(call, list, &first, &end);
     if (rc == 0)
         rc = work_through(list);
     semaphore_give(&list->lock);
     if (rc < 0)
         return rc;
-    for (size_t i = first; i < list->count; i++)
+    if (stands_still(list, first, end)) {
+        *ret_result = (struct tool_result){
+            .content = str_printf(call->arena, "{\"first\":%zu,\"end\":%zu}", first, end)};
+        return CALLS_PAUSE;
+    }
+    for (size_t i = first; i < end; i++)
         done += list->tasks[i].state == TASK_DONE;
     *ret_result = (struct tool_result){.content = write_list(list, first, call->arena),
-        .summary = str_printf(call->arena, "%zu of %zu tasks done", done, list->count - first),
+        .summary = str_printf(call->arena, "%zu of %zu tasks done", done, end - first),
         .event = STR("")};
     return 0;
 }

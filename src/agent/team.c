@@ -2,7 +2,7 @@
  * of its own, and what it does counts, is recorded and is kept with the root. Its leader calls it
  * by a tool, so that calls of several members at once, time-outs and failures are those of tools.
  */
-#include "agent/private.h"
+#include "agent/checkpoint.h"
 #include "runtime/loop.h"
 
 static const char task_schema[] =
@@ -55,28 +55,47 @@ static struct run *begin_member(
         .begun_ms = leader->begun_ms,
         .deadline_ms = MIN(leader->deadline_ms, most),
         .verdict = leader->verdict,
+        .step = leader->step,
         .delta = BUF_HEAP,
         .result = {.reply = STR(""), .reason = STR("")},
     };
     return run;
 }
 
-/* 0 with the member's answer; ERR_* when it could not answer. Yields. */
-int team_ask(struct run *leader, const struct agent_def *def, struct str task, struct arena *arena,
-    struct str *ret_answer)
+static int begin(struct run *leader, struct run *run)
 {
-    struct run *run = begin_member(leader, def, task, arena);
-    struct err cause;
-    int rc = run_event(leader, "member.started", member_data(run, def, task, NULL, STR("")));
+    int rc =
+        run_event(leader, "member.started", member_data(run, run->agent, run->task, NULL, STR("")));
 
     if (rc == 0)
         rc = think_prepare(run);
-    if (rc == 0)
-        rc = think(run);
-    cause = *err_get();
+    return rc < 0 ? rc : think(run);
+}
+
+static int go_on(struct run *run, const struct json *frame)
+{
+    int rc = think_prepare(run);
+
+    if (rc < 0)
+        return rc;
+    checkpoint_read_part(run, frame);
+    return run_resume(run, false);
+}
+
+int team_ask(struct run *leader, const struct agent_def *def, struct str task,
+    const struct json *frame, struct arena *arena, struct str *ret_answer)
+{
+    struct run *run = begin_member(leader, def, task, arena);
+    int rc = frame ? go_on(run, frame) : begin(leader, run);
+    struct err cause = *err_get();
+
     buf_deinit(&run->delta);
     if (rc == ERR_CANCELLED || fiber_is_cancelled())
         return err_set(ERR_CANCELLED, "The run was cancelled.");
+    if (rc == CALLS_PAUSE) {
+        *ret_answer = checkpoint_write(run);
+        return CALLS_PAUSE;
+    }
     if (run_event(leader, "member.completed",
             member_data(run, def, STR(""), rc < 0 ? "failed" : "done",
                 rc < 0 ? str_from(cause.message) : run->result.reply)) < 0)
@@ -92,9 +111,12 @@ static int call_member(const struct tool_call *call, struct tool_result *ret_res
 {
     const struct agent_def *def = call->tool->ctx;
     struct str answer = STR("");
-    int rc = team_ask(call->run, def, json_get_str(call->args, "task"), call->arena, &answer);
+    int rc = team_ask(
+        call->run, def, json_get_str(call->args, "task"), call->frame, call->arena, &answer);
 
-    if (rc < 0)
+    if (rc == CALLS_PAUSE)
+        *ret_result = (struct tool_result){.content = answer};
+    if (rc != 0)
         return rc;
     *ret_result = (struct tool_result){.content = answer,
         .summary = call->tool->stop_after
@@ -163,8 +185,10 @@ const struct tool *const *team_tools(struct run *run, size_t *ret_count)
 struct voice {
     struct run *leader;
     const struct agent_def *def;
+    const struct json *frame; /* it waited; NULL: it begins, or has spoken */
+    bool spoken;              /* before the run waited */
     struct arena arena;
-    struct str answer;
+    struct str answer; /* or its frame */
     struct err cause;
     struct fiber *fiber;
     int rc;
@@ -176,7 +200,8 @@ static void speak_up(void *arg)
 
     memcpy(fiber_log_context()->run_id, voice->leader->row.id.ptr, ULID_LEN);
     fiber_set_deadline(voice->leader->deadline_ms);
-    voice->rc = team_ask(voice->leader, voice->def, STR(""), &voice->arena, &voice->answer);
+    voice->rc =
+        team_ask(voice->leader, voice->def, STR(""), voice->frame, &voice->arena, &voice->answer);
     voice->cause = *err_get();
 }
 
@@ -190,10 +215,11 @@ static void join_all(struct voice *voices, size_t count)
     bool shielded = false;
 
     for (size_t i = 0; i < count; i++) {
-        if (fiber_join(voices[i].fiber) == 0)
+        if (!voices[i].fiber || fiber_join(voices[i].fiber) == 0)
             continue;
         for (size_t j = i; j < count && !shielded; j++)
-            fiber_cancel(voices[j].fiber);
+            if (voices[j].fiber)
+                fiber_cancel(voices[j].fiber);
         if (!shielded)
             fiber_shield();
         shielded = true;
@@ -203,32 +229,80 @@ static void join_all(struct voice *voices, size_t count)
         fiber_unshield();
 }
 
+/* How each voice stands, for when all that wait have been decided. */
+static int wait_for_people(struct run *run, const struct voice *voices, size_t count)
+{
+    struct buf out = BUF_IN(run->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_array_begin(&w);
+    for (size_t i = 0; i < count; i++) {
+        json_object_begin(&w);
+        if (voices[i].rc == CALLS_PAUSE)
+            json_raw_member(&w, "frame", voices[i].answer);
+        else
+            json_str_member(&w, voices[i].rc == 0 ? "answer" : "error",
+                voices[i].rc == 0 ? voices[i].answer : str_from(voices[i].cause.message));
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    run->stand = buf_str(&out);
+    return CALLS_PAUSE;
+}
+
+static void take_up(struct voice *voice, const struct json *stand)
+{
+    voice->frame = json_get(stand, "frame");
+    voice->spoken = stand && !voice->frame;
+    if (!voice->spoken)
+        return;
+    voice->answer = json_get_str(stand, "answer");
+    if (!json_get(stand, "error"))
+        return;
+    voice->rc = err_set(ERR_UNAVAILABLE, "%.*s", STR_ARG(json_get_str(stand, "error")));
+    voice->cause = *err_get();
+}
+
+static void add_voice(struct run *run, const struct voice *voice)
+{
+    run_message_add(run,
+        &(struct model_message){
+            .role = MODEL_USER,
+            .author = str_printf(run->arena, "(your colleague %.*s)", STR_ARG(voice->def->name)),
+            .content = voice->rc == 0
+                           ? voice->answer
+                           : str_printf(run->arena, "could not answer: %s", voice->cause.message),
+        });
+}
+
 int team_prepare(struct run *run)
 {
     const struct agent_def *team = run->agent;
     struct voice *voices;
+    bool waits = false;
 
     if (!team || team->mode != TEAM_BROADCAST)
         return 0;
     voices = arena_array(run->arena, struct voice, team->member_count);
     for (size_t i = 0; i < team->member_count; i++) {
         voices[i] = (struct voice){.leader = run, .def = team->members[i]};
+        take_up(&voices[i], json_at(json_get(run->resumed, "stand"), i));
         arena_init(&voices[i].arena);
         arena_defer(run->arena, free_voice, &voices[i].arena);
-        voices[i].fiber = fiber_spawn_joinable(fiber_loop(), "run.member", speak_up, &voices[i]);
+        if (!voices[i].spoken)
+            voices[i].fiber =
+                fiber_spawn_joinable(fiber_loop(), "run.member", speak_up, &voices[i]);
     }
     join_all(voices, team->member_count);
     if (fiber_is_cancelled())
         return err_set(ERR_CANCELLED, "The run was cancelled.");
     for (size_t i = 0; i < team->member_count; i++)
-        run_message_add(
-            run, &(struct model_message){
-                     .role = MODEL_USER,
-                     .author = str_printf(
-                         run->arena, "(your colleague %.*s)", STR_ARG(team->members[i]->name)),
-                     .content = voices[i].rc == 0 ? voices[i].answer
-                                                  : str_printf(run->arena, "could not answer: %s",
-                                                        voices[i].cause.message),
-                 });
+        waits = waits || voices[i].rc == CALLS_PAUSE;
+    if (waits)
+        return wait_for_people(run, voices, team->member_count);
+    run->stand = STR("");
+    for (size_t i = 0; i < team->member_count; i++)
+        add_voice(run, &voices[i]);
     return 0;
 }

@@ -64,7 +64,7 @@ static int prepare_messages(struct run *run)
     run->messages = prompt_messages(&scene, &run->chat, extra, run->arena, &run->message_count);
     run->message_capacity = run->message_count + extra;
     rc = team_prepare(run);
-    return rc < 0 ? rc : toolbox_fill(run);
+    return rc != 0 ? rc : toolbox_fill(run);
 }
 
 static void take_answer(struct run *run, const struct model_reply *reply, struct str text)
@@ -129,7 +129,7 @@ int think(struct run *run)
         return rc == 0 ? guards_result(run) : rc;
     }
     rc = prepare_messages(run);
-    return rc < 0 ? rc : think_on(run);
+    return rc != 0 ? rc : think_on(run);
 }
 
 int think_on(struct run *run)

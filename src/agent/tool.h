@@ -40,6 +40,7 @@ struct tool_call {
     const struct transcript *chat; /* what the run was given, history included */
     struct str idempotency_key;    /* TOOL_WRITE: stable over retries of this call */
     const struct json *args;       /* checked against parameters */
+    const struct json *frame;      /* the agent room's own: what a call that waited goes on with */
 };
 
 struct tool_citation {
@@ -68,6 +69,10 @@ struct tool {
     /* TOOL_WRITE: true when a call with these arguments changes nothing and so needs no ledger
      * ("list"). May be NULL. */
     bool (*reads_only)(const struct json *args);
+    /* TOOL_WRITE: it honours idempotency_key, so that a call that was cut off may be made again
+     * with the same key: its effect happens once all the same. Without this such a call is never
+     * repeated, and must be checked by people. */
+    bool keyed;
     /* Every result of it is untrusted, also one reused from the ledger. */
     bool untrusted;
     enum tool_approval approval;

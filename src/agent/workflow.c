@@ -3,26 +3,11 @@
  * its own steps only, so nothing is locked. Agents and tools are asked as a team's leader asks
  * them: the effects ledger, budgets and events are the run's.
  */
-#include "agent/workflow.h"
-
-#include "agent/private.h"
+#include "agent/checkpoint.h"
+#include "agent/workflow_private.h"
 #include "runtime/loop.h"
 
 #define EVENT_TEXT_MAX 4000
-
-struct flow {
-    struct run *run;
-    const struct workflow *workflow;
-    struct str *outputs; /* by slot */
-    struct str input;    /* the last message of the chat */
-};
-
-struct strand {
-    struct flow *flow;
-    struct arena *arena;
-    struct str previous;
-    int64_t deadline_ms;
-};
 
 static struct str output_of(const struct strand *strand, int slot)
 {
@@ -31,8 +16,7 @@ static struct str output_of(const struct strand *strand, int slot)
     return slot == SLOT_PREVIOUS ? strand->previous : strand->flow->outputs[slot];
 }
 
-/* What an output holds is not read as a template again. */
-static struct str render(const struct strand *strand, struct str template)
+struct str workflow_render(const struct strand *strand, struct str template)
 {
     struct buf out = BUF_IN(strand->arena);
     size_t at = 0;
@@ -53,27 +37,6 @@ static struct str render(const struct strand *strand, struct str template)
     return buf_str(&out);
 }
 
-static void render_json(const struct strand *strand, const struct json *node, struct json_writer *w)
-{
-    bool object = json_is(node, JSON_OBJECT);
-
-    if (json_is(node, JSON_STRING)) {
-        json_put_str(w, render(strand, json_str(node)));
-        return;
-    }
-    if (!object && !json_is(node, JSON_ARRAY)) {
-        json_put_node(w, node);
-        return;
-    }
-    object ? json_object_begin(w) : json_array_begin(w);
-    for (const struct json *one = json_first(node); one; one = json_next(one)) {
-        if (object)
-            json_name_str(w, json_key(one));
-        render_json(strand, one, w);
-    }
-    object ? json_object_end(w) : json_array_end(w);
-}
-
 static int tell(const struct strand *strand, const char *type, const struct step *step,
     const char *status, struct str text)
 {
@@ -91,54 +54,6 @@ static int tell(const struct strand *strand, const char *type, const struct step
         json_str_member(&w, "text", utf8_truncate(text, EVENT_TEXT_MAX));
     json_object_end(&w);
     return run_event(run, type, buf_str(&out));
-}
-
-/* A part of the run with messages and a deadline of its own. */
-static struct run *part_of(const struct strand *strand)
-{
-    struct run *run = strand->flow->run, *part = arena_new(strand->arena, struct run);
-
-    *part = *run;
-    part->arena = strand->arena;
-    part->deadline_ms = strand->deadline_ms;
-    part->delta = BUF_HEAP;
-    part->messages = NULL;
-    part->message_count = part->message_capacity = 0;
-    part->given_back = arena_array(strand->arena, bool, run->tool_count + 1);
-    return part;
-}
-
-static int ask_agent(struct strand *strand, const struct step *step, struct str *ret_output)
-{
-    struct str task = step->input.ptr ? render(strand, step->input) : strand->previous;
-
-    return team_ask(part_of(strand), step->agent, task, strand->arena, ret_output);
-}
-
-static int call_tool(struct strand *strand, const struct step *step, struct str *ret_output)
-{
-    struct run *part = part_of(strand);
-    struct model_tool_call *call = arena_new(strand->arena, struct model_tool_call);
-    struct buf arguments = BUF_IN(strand->arena);
-    const struct model_message *answer;
-    struct json_writer w;
-    int rc;
-
-    json_init(&w, &arguments);
-    if (step->arguments)
-        render_json(strand, step->arguments, &w);
-    *call = (struct model_tool_call){.id = step->name,
-        .name = step->tool,
-        .arguments = step->arguments ? buf_str(&arguments) : STR("{}")};
-    rc = calls_run(part, call, 1);
-    if (rc < 0)
-        return rc;
-    answer = &part->messages[part->message_count - 1];
-    if (answer->failed)
-        return err_set(ERR_UNAVAILABLE, "The tool %.*s failed: %.*s", STR_ARG(step->tool),
-            (int)MIN(answer->content.len, (size_t)400), answer->content.ptr);
-    *ret_output = answer->content;
-    return 0;
 }
 
 static int run_steps(struct strand *strand, const struct step_list *list);
@@ -187,12 +102,14 @@ static void join(struct branch *branches, size_t count)
         fiber_unshield();
 }
 
-/* All at once; a step that fails does not end the others. The output names each. */
+/* All at once; a step that fails does not end the others, and is heard of when none of them waits
+ * for people. The output names each. */
 static int run_parallel(struct strand *strand, const struct step *step)
 {
     size_t count = step->steps.count;
     struct branch *branches = arena_array(strand->arena, struct branch, count);
     struct buf out = BUF_IN(strand->arena);
+    bool waits = false;
 
     for (size_t i = 0; i < count; i++) {
         branches[i].strand = *strand;
@@ -204,24 +121,35 @@ static int run_parallel(struct strand *strand, const struct step *step)
             fiber_spawn_joinable(fiber_loop(), "run.step", run_branch, &branches[i]);
     }
     join(branches, count);
+    for (size_t i = 0; i < count; i++)
+        waits = waits || branches[i].rc == CALLS_PAUSE;
     for (size_t i = 0; i < count; i++) {
-        if (branches[i].rc < 0) {
+        if (branches[i].rc < 0 && (!waits || branches[i].rc == ERR_CANCELLED)) {
             *err_get() = branches[i].cause;
             return branches[i].rc;
         }
+    }
+    for (size_t i = 0; i < count && !waits; i++)
         buf_printf(&out, "%s%.*s: %.*s", i ? "\n\n" : "", STR_ARG(branches[i].step->name),
             STR_ARG(branches[i].strand.previous));
-    }
+    if (waits)
+        return CALLS_PAUSE;
     strand->previous = buf_str(&out);
     return 0;
 }
 
 static int run_loop(struct strand *strand, const struct step *step)
 {
-    for (int64_t i = 0; i < step->rounds; i++) {
-        int rc = run_steps(strand, &step->steps);
+    struct str prefix = strand->prefix;
 
-        if (rc < 0)
+    for (int64_t i = 0; i < step->rounds; i++) {
+        int rc;
+
+        strand->prefix = str_printf(
+            strand->arena, "%.*s%.*s#%lld/", STR_ARG(prefix), STR_ARG(step->name), (long long)i);
+        rc = run_steps(strand, &step->steps);
+        strand->prefix = prefix;
+        if (rc != 0)
             return rc;
         if (step->condition.kind != CONDITION_NONE &&
             condition_holds(&step->condition, output_of(strand, step->condition.slot)))
@@ -244,18 +172,13 @@ static const struct step_list *pick_case(const struct strand *strand, const stru
     return &step->otherwise;
 }
 
-static int attempt(struct strand *strand, const struct step *step)
+static int attempt(struct strand *strand, const struct step *step, struct mark *mark)
 {
-    struct str output = STR("");
-    int rc;
-
     switch (step->kind) {
     case STEP_AGENT:
-        rc = ask_agent(strand, step, &output);
-        break;
     case STEP_TOOL:
-        rc = call_tool(strand, step, &output);
-        break;
+    case STEP_HUMAN:
+        return step_ask(strand, step, mark);
     case STEP_PARALLEL:
         return run_parallel(strand, step);
     case STEP_LOOP:
@@ -268,9 +191,6 @@ static int attempt(struct strand *strand, const struct step *step)
     default:
         return run_steps(strand, pick_case(strand, step));
     }
-    if (rc == 0)
-        strand->previous = output;
-    return rc;
 }
 
 /* Only what concerns the step alone is tried again or passed over. */
@@ -280,7 +200,7 @@ static bool ends_the_run(const struct strand *strand, int rc)
            loop_now_ms(fiber_loop()) >= strand->deadline_ms;
 }
 
-static int attempt_in_time(struct strand *strand, const struct step *step)
+static int attempt_in_time(struct strand *strand, const struct step *step, struct mark *mark)
 {
     int64_t former = strand->deadline_ms, fiber_former;
     int64_t own = step->timeout_ms > 0 ? loop_now_ms(fiber_loop()) + step->timeout_ms : INT64_MAX;
@@ -289,7 +209,7 @@ static int attempt_in_time(struct strand *strand, const struct step *step)
 
     strand->deadline_ms = MIN(former, own);
     fiber_former = fiber_set_deadline(MIN(fiber_deadline(), strand->deadline_ms));
-    rc = attempt(strand, step);
+    rc = attempt(strand, step, mark);
     fiber_set_deadline(fiber_former);
     if (rc < 0 && rc != ERR_CANCELLED && own < former && loop_now_ms(fiber_loop()) >= own)
         rc = err_set(ERR_TIMEOUT, "The step %.*s did not finish within %lld ms.",
@@ -300,14 +220,29 @@ static int attempt_in_time(struct strand *strand, const struct step *step)
     return rc;
 }
 
+/* What a step came to is told once, however often the run goes on. */
+static int settle(struct strand *strand, const struct step *step, struct mark *mark,
+    enum mark_state state, struct str text)
+{
+    static const char *const words[] = {NULL, NULL, "done", "skipped", "failed"};
+
+    if (mark->state == state)
+        return 0;
+    mark->state = state;
+    mark->text = text;
+    mark->frame = STR("");
+    return tell(strand, "step.completed", step, words[state], text);
+}
+
 /* A step failed for good: what its on-error says. */
-static int after_failure(struct strand *strand, const struct step *step, int rc)
+static int after_failure(struct strand *strand, const struct step *step, struct mark *mark, int rc)
 {
     struct err cause = *err_get();
     struct str message = str_dup(strand->arena, str_from(cause.message));
     bool skipped = step->on_error == STEP_SKIPS && !ends_the_run(strand, rc);
 
-    if (tell(strand, "step.completed", step, skipped ? "skipped" : "failed", message) < 0)
+    mark->code = rc;
+    if (settle(strand, step, mark, skipped ? MARK_SKIPPED : MARK_FAILED, message) < 0)
         return ERR_CANCELLED;
     if (skipped)
         return 0;
@@ -321,22 +256,64 @@ static int after_failure(struct strand *strand, const struct step *step, int rc)
     return rc;
 }
 
-static int run_step(struct strand *strand, const struct step *step)
+static int begin(struct strand *strand, const struct step *step, struct mark *mark, int64_t tries)
 {
+    if (mark->state != MARK_NEW && mark->tries == tries)
+        return 0; /* it began before the run waited */
+    mark->tries = tries;
+    if (mark->state == MARK_NEW)
+        mark->state = MARK_BEGUN;
+    return tell(strand, "step.started", step, NULL, STR(""));
+}
+
+static bool is_worth_trying(const struct strand *strand, int rc)
+{
+    return !ends_the_run(strand, rc) && rc != ERR_BUDGET && rc != ERR_DENIED;
+}
+
+static int take(struct strand *strand, const struct step *step, struct mark *mark)
+{
+    struct str prefix = strand->prefix;
+    int64_t first = mark->tries;
     int rc = -1;
 
-    for (int64_t tries = 0; rc < 0 && tries <= step->retries; tries++) {
-        if (tries > 0 && (ends_the_run(strand, rc) || rc == ERR_BUDGET))
+    for (int64_t tries = first; rc < 0 && tries <= step->retries; tries++) {
+        if (tries > first && !is_worth_trying(strand, rc))
             break;
-        rc = tell(strand, "step.started", step, NULL, STR(""));
+        rc = begin(strand, step, mark, tries);
         if (rc < 0)
-            return rc;
-        rc = attempt_in_time(strand, step);
+            return ERR_CANCELLED;
+        if (tries > 0 && !step_asks(step))
+            strand->prefix = str_printf(strand->arena, "%.*s%.*s~%lld/", STR_ARG(prefix),
+                STR_ARG(step->name), (long long)tries);
+        rc = attempt_in_time(strand, step, mark);
+        if (rc < 0)
+            mark->frame = STR("");
+        strand->prefix = prefix;
     }
+    if (rc > 0)
+        return rc;
     if (rc < 0)
-        return after_failure(strand, step, rc);
+        return after_failure(strand, step, mark, rc);
     strand->flow->outputs[step->slot] = strand->previous;
-    return tell(strand, "step.completed", step, "done", strand->previous);
+    return settle(strand, step, mark, MARK_DONE, strand->previous);
+}
+
+static int run_step(struct strand *strand, const struct step *step)
+{
+    struct mark *mark = mark_of(strand, step);
+
+    if (step_asks(step) && mark->state == MARK_DONE) {
+        strand->flow->outputs[step->slot] = strand->previous = mark->text;
+        return 0;
+    }
+    if (step_asks(step) && mark->state == MARK_SKIPPED)
+        return 0;
+    if (step_asks(step) && mark->state == MARK_FAILED)
+        return after_failure(strand, step, mark, err_set(mark->code, "%.*s", STR_ARG(mark->text)));
+    if (mark_timed_out(strand, step, mark))
+        return settle(strand, step, mark, MARK_SKIPPED, STR("Nobody decided in time."));
+    return take(strand, step, mark);
 }
 
 static int run_steps(struct strand *strand, const struct step_list *list)
@@ -352,20 +329,29 @@ int workflow_run(struct run *run)
 {
     const struct workflow *workflow = run->agent->workflow;
     struct flow flow = {.run = run, .workflow = workflow};
-    struct strand strand = {
-        .flow = &flow, .arena = run->arena, .deadline_ms = run->deadline_ms, .previous = STR("")};
+    struct strand strand = {.flow = &flow,
+        .arena = run->arena,
+        .deadline_ms = run->deadline_ms,
+        .previous = STR(""),
+        .prefix = STR("")};
     int rc = toolbox_fill(run);
 
     flow.outputs = arena_array(run->arena, struct str, (size_t)workflow->slot_count);
     for (int i = 0; i < workflow->slot_count; i++)
         flow.outputs[i] = STR("");
     flow.input = str_empty(run->task) ? run->chat.messages[run->chat.count - 1].text : run->task;
+    if (run->resumed) {
+        checkpoint_counts(run);
+        marks_read(&flow, json_get(run->resumed, "stand"));
+    }
     if (rc == 0)
         rc = run_steps(&strand, &workflow->steps);
-    if (rc < 0)
+    if (rc == CALLS_PAUSE)
+        run->stand = marks_write(&flow);
+    if (rc != 0)
         return rc;
     if (!str_empty(workflow->answer))
-        strand.previous = render(&strand, workflow->answer);
+        strand.previous = workflow_render(&strand, workflow->answer);
     run->result.reply = str_trim(strand.previous);
     run->result.spoke = !str_empty(run->result.reply);
     if (!run->result.spoke)

@@ -186,22 +186,40 @@ static void add_member(const struct reader *r, const struct agent_def *agent)
     r->def->members[r->def->member_count++] = agent;
 }
 
-static int read_agent(const struct reader *r, const struct json *entry, struct step *step)
+static int read_input(const struct reader *r, const struct json *entry, struct step *step)
 {
-    struct str name = json_get_str(entry, "agent");
     const struct json *input = json_get(entry, "input");
 
-    step->agent = agent_set_find(r->source->set, name);
-    if (!step->agent)
-        return wrong(r, entry, "names %.*s, and there is no such agent, team or workflow",
-            (int)MIN(name.len, (size_t)60), name.ptr);
-    add_member(r, step->agent);
     if (!input)
         return 0;
     if (!json_is(input, JSON_STRING) || json_str(input).len > TEXT_MAX)
         return wrong(r, entry, "input must be text of at most %d bytes", TEXT_MAX);
     step->input = str_dup(r->arena, json_str(input));
     return check_template(r, entry, step->input);
+}
+
+static int read_agent(const struct reader *r, const struct json *entry, struct step *step)
+{
+    struct str name = json_get_str(entry, "agent");
+
+    step->agent = agent_set_find(r->source->set, name);
+    if (!step->agent)
+        return wrong(r, entry, "names %.*s, and there is no such agent, team or workflow",
+            (int)MIN(name.len, (size_t)60), name.ptr);
+    add_member(r, step->agent);
+    return read_input(r, entry, step);
+}
+
+static int read_human(const struct reader *r, const struct json *entry, struct step *step)
+{
+    struct str question = json_get_str(entry, "human");
+    int rc;
+
+    if (str_empty(str_trim(question)) || question.len > TEXT_MAX)
+        return wrong(r, entry, "human must be a question of at most %d bytes", TEXT_MAX);
+    step->question = str_dup(r->arena, question);
+    rc = check_template(r, entry, step->question);
+    return rc < 0 ? rc : read_input(r, entry, step);
 }
 
 static int read_tool(const struct reader *r, const struct json *entry, struct step *step)
@@ -281,6 +299,7 @@ static const struct kind {
 } kinds[] = {
     {"agent", STEP_AGENT, (const char *const[]){"input", NULL}},
     {"tool", STEP_TOOL, (const char *const[]){"arguments", NULL}},
+    {"human", STEP_HUMAN, (const char *const[]){"input", NULL}},
     {"parallel", STEP_PARALLEL, (const char *const[]){NULL}},
     {"loop", STEP_LOOP, (const char *const[]){"until", "max", NULL}},
     {"if", STEP_CONDITION, (const char *const[]){"then", "else", NULL}},
@@ -290,11 +309,6 @@ static const struct kind {
 static int find_kind(const struct reader *r, const struct json *entry, const struct kind **ret_kind)
 {
     *ret_kind = NULL;
-    if (json_get(entry, "human"))
-        return wrong(r, entry,
-            "asks a person, and a workflow cannot wait for one: let it end there with a question, "
-            "or let "
-            "an agent call a tool that needs approval");
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (!json_get(entry, kinds[i].member))
             continue;
@@ -304,7 +318,7 @@ static int find_kind(const struct reader *r, const struct json *entry, const str
     }
     if (*ret_kind)
         return 0;
-    return wrong(r, entry, "must have one of agent, tool, parallel, loop, if, router");
+    return wrong(r, entry, "must have one of agent, tool, human, parallel, loop, if, router");
 }
 
 static bool has_word(const char *const *words, struct str word)
@@ -319,10 +333,14 @@ static int check_members(const struct reader *r, const struct json *entry, const
 {
     static const char *const all[] = {
         "name", "on-error", "retries", "fallback", "timeout-ms", "@line", NULL};
+    static const char *const people[] = {"on-timeout", "hours", NULL};
+    bool asks = kind->kind == STEP_AGENT || kind->kind == STEP_TOOL || kind->kind == STEP_HUMAN;
 
     for (const struct json *m = json_first(entry); m; m = json_next(m)) {
         struct str key = json_key(m);
 
+        if (asks && has_word(people, key))
+            continue;
         if (!has_word(all, key) && !str_is(key, kind->member) && !has_word(kind->members, key))
             return wrong(r, entry, "has no member %.*s beside %s", (int)MIN(key.len, (size_t)60),
                 key.ptr, kind->member);
@@ -339,6 +357,8 @@ static int read_kind(
         return read_agent(r, entry, step);
     case STEP_TOOL:
         return read_tool(r, entry, step);
+    case STEP_HUMAN:
+        return read_human(r, entry, step);
     case STEP_PARALLEL:
         return read_inner(r, entry, "parallel", &step->steps);
     case STEP_LOOP:
@@ -365,6 +385,24 @@ static int read_on_error(struct reader *r, const struct json *entry, struct step
         return 0;
     step->on_error = STEP_FALLS_BACK;
     return read_inner(r, entry, "fallback", &step->fallback);
+}
+
+/* What happens when people do not decide in time. */
+static int read_on_timeout(const struct reader *r, const struct json *entry, struct step *step)
+{
+    static const char *const words[] = {"", "stop", "skip", "go-on"};
+    struct str word = json_get_str(entry, "on-timeout");
+
+    for (size_t i = 1; i < ARRAY_LEN(words); i++)
+        if (str_is(word, words[i]))
+            step->on_timeout = (enum step_on_timeout)i;
+    if (json_get(entry, "on-timeout") && step->on_timeout == STEP_TIMEOUT_UNSAID)
+        return wrong(r, entry, "on-timeout must be stop, skip or go-on");
+    if (step->kind == STEP_TOOL && step->on_timeout == STEP_TIMEOUT_GO_ON)
+        return wrong(r, entry,
+            "on-timeout cannot be go-on for a tool: it is not called when nobody agreed; say stop "
+            "or skip");
+    return read_number(r, entry, "hours", WORKFLOW_HOURS_MAX, &step->hours);
 }
 
 static int read_name(struct reader *r, const struct json *entry, struct step *step)
@@ -402,6 +440,8 @@ static int read_step(struct reader *r, const struct json *entry, struct step *st
         rc = read_number(r, entry, "timeout-ms", HOUR_MS, &step->timeout_ms);
     if (rc == 0)
         rc = read_on_error(r, entry, step);
+    if (rc == 0)
+        rc = read_on_timeout(r, entry, step);
     if (rc < 0)
         return rc;
     if (workflow_slot(r->workflow, step->name) != SLOT_NONE)

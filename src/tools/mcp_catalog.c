@@ -94,6 +94,8 @@ static struct mcp_tool *make_tool(
             .description = str_cstr(arena, mcp_clean(arena, description, DESCRIPTION_MAX)),
             .parameters = str_cstr(arena, mcp_clean(arena, text, SIZE_MAX)),
             .effect = effect_of(server, name, listed),
+            .keyed = server->trust_annotations &&
+                     json_get_bool(json_get(listed, "annotations"), "idempotentHint", false),
             .timeout_ms = server->timeout_ms,
             .run = mcp_tool_run,
             .untrusted = true}};

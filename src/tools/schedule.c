@@ -394,6 +394,7 @@ const struct tool tool_schedule = {
                    "chat agreed on or asked for a meeting with a day and a time of day.",
     .parameters = parameters,
     .effect = TOOL_WRITE,
+    .keyed = true,
     .timeout_ms = 0,
     .run = run,
     .reads_only = reads_only,

@@ -191,7 +191,8 @@ test('mistakes in the file are named with their line, and nothing starts', async
 test('the house that is shipped, and the examples of the documentation, are good', async () => {
   const blocks = [...readFileSync(join(root, 'docs/agents.md'), 'utf8').matchAll(/```yaml\n([^]*?)```/g)].map((m) => m[1]);
   assert.ok(blocks.length >= 2);
-  for (const text of [readFileSync(join(root, 'examples/house.yaml'), 'utf8'), ...blocks]) {
+  for (const text of [readFileSync(join(root, 'examples/house.yaml'), 'utf8'),
+    readFileSync(join(root, 'examples/review.yaml'), 'utf8'), ...blocks]) {
     const dir = scratch();
     writeFileSync(join(dir, 'theo.yaml'), text);
     const own = await start({ dir, env: env() });

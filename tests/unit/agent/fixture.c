@@ -122,6 +122,7 @@ static const struct tool tools[] = {
         .description = "Books.",
         .parameters = OBJECT("\"what\":{\"type\":\"string\",\"minLength\":2}"),
         .effect = TOOL_WRITE,
+        .keyed = true,
         .run = book},
     {.name = "hang",
         .description = "Hangs.",

@@ -134,8 +134,11 @@ TEST(ledger_keys_by_seed_tool_and_arguments)
 
     REQUIRE(fixture_open(t, &f, books, NULL));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct ledger_intent intent = {
-            .workspace_id = STR("main"), .run_id = STR("r"), .seed = STR("s"), .tool = "x"};
+        struct ledger_intent intent = {.keyed = true,
+            .workspace_id = STR("main"),
+            .run_id = STR("r"),
+            .seed = STR("s"),
+            .tool = "x"};
         struct tool_result result;
         bool stored;
 
@@ -161,7 +164,7 @@ TEST(ledger_keeps_the_outcome)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct tool_result result = {.content = STR("c"), .summary = STR("s"), .event = STR("")};
         struct ledger_intent intent = {
-            .workspace_id = STR("main"), .run_id = STR("r"), .tool = "x"};
+            .keyed = true, .workspace_id = STR("main"), .run_id = STR("r"), .tool = "x"};
         struct ledger_entry entry;
         struct effect_row row;
         bool stored;
