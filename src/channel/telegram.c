@@ -71,4 +71,5 @@ const struct channel_ops channel_telegram = {
     .open = open_telegram,
     .close = close_telegram,
     .who = who,
+    .read = telegram_read,
 };
