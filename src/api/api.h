@@ -12,6 +12,8 @@
 #include "http/server.h"
 
 struct cache;
+struct channel;
+struct channel_update;
 struct mcp_calls;
 struct rate_table;
 
@@ -27,8 +29,11 @@ struct api {
     size_t openapi_json_len;
     char process_id[ULID_LEN + 1]; /* owner of idempotency records */
     struct rate_table *rates;
-    struct mcp_calls *mcp_calls;       /* that run now, to be cancelled by name */
-    struct cache *cache;               /* counters shared with other processes; NULL: none */
+    struct mcp_calls *mcp_calls; /* that run now, to be cancelled by name */
+    struct cache *cache;         /* counters shared with other processes; NULL: none */
+    struct channel *channel;     /* whose webhook is here; NULL: none */
+    int (*receive)(void *ctx, const struct channel_update *update, struct str payload);
+    void *receive_ctx;
     int64_t runs_in_flight;            /* atomic access */
     int64_t (*connections)(void *ctx); /* open client connections; may be NULL */
     void *connections_ctx;

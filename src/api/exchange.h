@@ -165,5 +165,6 @@ int memories_list(struct exchange *x);
 int memories_get(struct exchange *x);
 int memories_patch(struct exchange *x);
 int memories_delete(struct exchange *x);
+int telegram_post(struct exchange *x);
 
 #endif

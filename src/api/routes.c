@@ -51,6 +51,8 @@ const struct route api_routes[] = {
     {HTTP_POST, "/a2a", "chat", a2a_post, 0},
     {HTTP_GET, "/.well-known/agent-card.json", NULL, a2a_card, ROUTE_OPEN},
 
+    {HTTP_POST, "/telegram/webhook", NULL, telegram_post, ROUTE_OPEN},
+
     {HTTP_GET, "/healthz", NULL, health_get, ROUTE_OPEN},
     {HTTP_GET, "/readyz", NULL, ready_get, ROUTE_OPEN},
     {HTTP_GET, "/metrics", "read", metrics_get, ROUTE_LOOPBACK},

@@ -185,7 +185,8 @@ int bot_on_lane(
     loop_post(lane->loop, hop_begin, &hop);
     fiber_shield();
     while (!hop.done)
-        (void)fiber_park(FIBER_NO_DEADLINE);
+        if (fiber_park(FIBER_NO_DEADLINE) < 0)
+            log_debug("bot.hop", LOG_ERR); /* shielded: cannot be */
     fiber_unshield();
     *err_get() = hop.cause;
     return hop.rc;

@@ -134,6 +134,9 @@ struct channel_ops {
     /* Read what the service delivered. 0 or ERR_INVALID. Does not yield. */
     int (*read)(const struct channel *channel, struct str payload, struct arena *arena,
         struct channel_update *ret_update);
+    /* Take updates by asking for them, until the fiber is cancelled; NULL: it cannot. Who it hands
+     * them to, and in which order: see channel_receiver. */
+    void (*poll)(struct channel *channel, channel_receiver *receive, void *ctx);
     /* Say what an outbox row says (channel/outbox.h has the form of body and options). ret_sent
      * begins with what earlier tries got done and is filled in any case. */
     int (*send)(struct channel *channel, const struct outbox_row *row, struct arena *arena,

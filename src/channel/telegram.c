@@ -1,5 +1,7 @@
 #include "channel/telegram.h"
 
+#include "channel/telegram_poll.h"
+
 static bool enabled(const struct config *config)
 {
     return config->telegram_token[0] != '\0';
@@ -65,11 +67,41 @@ static struct channel_who who(const struct channel *channel)
     return who;
 }
 
+/* One asks at a time; the loops that come second find it known. */
+static int connect_telegram(struct channel *channel)
+{
+    struct telegram *telegram = (struct telegram *)channel;
+    struct telegram_api api = telegram_api_of(telegram);
+    struct telegram_call call = {.method = "getMe"};
+    struct telegram_answer answer;
+    struct arena arena;
+    int rc;
+
+    if (!str_empty(who(channel).username))
+        return 0;
+    arena_init(&arena);
+    rc = telegram_call(&api, &call, &arena, &answer);
+    if (rc == 0 && str_empty(json_get_str(answer.result, "username")))
+        rc = err_set(ERR_PROTOCOL, "getMe answered without a username; is telegram.api-root a Bot "
+                                   "API server?");
+    pthread_mutex_lock(&telegram->mutex);
+    if (rc == 0 && !telegram->username) {
+        telegram->name = str_heap(json_get_str(answer.result, "first_name"));
+        telegram->reads_all = json_get_bool(answer.result, "can_read_all_group_messages", false);
+        telegram->username = str_heap(json_get_str(answer.result, "username"));
+    }
+    pthread_mutex_unlock(&telegram->mutex);
+    arena_deinit(&arena);
+    return rc > 0 ? ERR_UNAVAILABLE : rc;
+}
+
 const struct channel_ops channel_telegram = {
     .name = "telegram",
     .enabled = enabled,
     .open = open_telegram,
     .close = close_telegram,
+    .connect = connect_telegram,
     .who = who,
     .read = telegram_read,
+    .poll = telegram_poll,
 };

@@ -6,7 +6,7 @@
 #ifndef CHANNEL_TELEGRAM_H
 #define CHANNEL_TELEGRAM_H
 
-#include "channel/channel.h"
+#include "channel/telegram_api.h"
 
 #include <pthread.h>
 
@@ -21,11 +21,22 @@ struct telegram {
     bool reads_all;        /* privacy mode is off */
 };
 
+/* What Telegram is asked to deliver, as a JSON array. */
+#define TELEGRAM_ALLOWED_UPDATES                                                                   \
+    "[\"message\",\"edited_message\",\"channel_post\",\"edited_channel_post\",\"callback_query\"," \
+    "\"message_reaction\",\"poll_answer\",\"my_chat_member\",\"stopped_message_generation\"]"
+
 extern const struct channel_ops channel_telegram;
 
 static inline const struct telegram *telegram_of(const struct channel *channel)
 {
     return (const struct telegram *)channel;
+}
+
+static inline struct telegram_api telegram_api_of(const struct telegram *telegram)
+{
+    return (struct telegram_api){
+        str_from(telegram->config->telegram_api_root), str_from(telegram->config->telegram_token)};
 }
 
 /* telegram_update.c: see channel_ops.read. */
