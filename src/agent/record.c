@@ -63,6 +63,14 @@ int record_event(struct run *run, const char *type, struct str data, struct str 
             STR_ARG(record)));
 }
 
+/* As the model is shown them. */
+static void hash_sent(
+    const struct run *run, const struct model *model, char out[RECORD_HASH_LEN + 1])
+{
+    record_hash(
+        model_is_builtin(model) ? run->messages : guards_shown(run), run->message_count, out);
+}
+
 struct str record_started(struct run *run, const struct model *model)
 {
     struct buf out = BUF_IN(run->arena);
@@ -73,7 +81,7 @@ struct str record_started(struct run *run, const struct model *model)
     json_object_begin(&w);
     json_str_member(&w, "model", model_spec(model));
     if (records(run)) {
-        record_hash(run->messages, run->message_count, hash);
+        hash_sent(run, model, hash);
         json_cstr_member(&w, "prompt", hash);
     }
     json_object_end(&w);
@@ -95,7 +103,7 @@ static void write_member(
 
     if (run->root == run)
         return;
-    record_hash(run->messages, run->message_count, hash);
+    hash_sent(run, run->models[run->model_current], hash);
     json_cstr_member(w, "prompt", hash);
     if (!reply || reply->tool_call_count == 0)
         return;
@@ -159,11 +167,22 @@ static bool is_taken(const struct run *run, const struct tool_citation *citation
     return false;
 }
 
-static void write_made(
+/* The event often stands in the content, word for word. */
+static void write_event(struct json_writer *w, struct str event, struct str content)
+{
+    ptrdiff_t at = str_empty(event) ? -1 : str_find(content, event, 0);
+
+    if (at >= 0) {
+        json_i64_member(w, "event_at", at);
+        json_i64_member(w, "event_bytes", (int64_t)event.len);
+    } else if (!str_empty(event)) {
+        json_str_member(w, "event", event);
+    }
+}
+
+static void write_citations(
     struct json_writer *w, const struct run *run, const struct tool_result *result)
 {
-    if (!str_empty(result->event))
-        json_str_member(w, "event", result->event);
     if (result->citation_count == 0)
         return;
     json_name(w, "citations");
@@ -203,7 +222,8 @@ struct str record_result(
             json_i64_member(&w, "bytes", (int64_t)result->content.len);
         if (!str_eq(utf8_truncate(result->summary, kept / 4), result->summary))
             json_str_member(&w, "summary", utf8_truncate(result->summary, kept));
-        write_made(&w, run, result);
+        write_event(&w, result->event, content);
+        write_citations(&w, run, result);
     }
     if (result->untrusted)
         json_bool_member(&w, "untrusted", true);

@@ -286,13 +286,24 @@ static struct str content_made(const struct tape_result *result, struct arena *a
     return buf_str(&out);
 }
 
+static struct str event_made(const struct json *record)
+{
+    struct str content = json_get_str(record, "content");
+    int64_t at = json_get_i64(record, "event_at", -1);
+    int64_t bytes = json_get_i64(record, "event_bytes", 0);
+
+    if (at < 0 || bytes < 0 || at > (int64_t)content.len || bytes > (int64_t)content.len - at)
+        return json_get_str(record, "event");
+    return str_slice(content, (size_t)at, (size_t)(at + bytes));
+}
+
 struct tool_result tape_made(const struct tape_result *result, struct arena *arena)
 {
     const struct json *record = result->record, *list = json_get(record, "citations");
     struct tool_citation *citations = arena_array(arena, struct tool_citation, json_len(list));
     struct tool_result made = {.content = content_made(result, arena),
         .summary = json_get(record, "summary") ? json_get_str(record, "summary") : result->summary,
-        .event = json_get_str(record, "event"),
+        .event = event_made(record),
         .citations = citations,
         .untrusted = json_get_bool(record, "untrusted", false)};
 

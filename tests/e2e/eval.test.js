@@ -288,6 +288,41 @@ test('a run that people approved is replayed with their decisions', async () => 
   }
 });
 
+test('a run of a team behind a guard is replayed, and its record holds no personal data', async () => {
+  const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  await mock.start();
+  const dir = scratch();
+  writeFileSync(join(dir, 'theo.yaml'), `guards: {before: [redact]}
+agents: {finder: {tools: []}, critic: {tools: []}}
+teams: {desk: {mode: broadcast, members: [finder, critic], tools: [schedule]}}
+`);
+  const theo = await start({ dir, env: { THEO_MODEL: 'openai:gpt-x', THEO_OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: 'k' } });
+  try {
+    const text = (r) => JSON.stringify(r.messages);
+    mock.on({ predicate: (r) => r.messages.at(-1).role === 'tool' }, { content: 'Booked with [EMAIL_1].' });
+    mock.on({ predicate: (r) => text(r).includes('your colleague') }, { toolCalls: [{ name: 'schedule',
+      arguments: { summary: 'Call', attendees: ['[EMAIL_1]'], start: '2031-05-04T09:00:00Z', duration_minutes: 30 } }] });
+    mock.on({ predicate: () => true }, { content: 'I say: [EMAIL_1].' });
+    const answer = await theo.chat('Ana: Theo, book a call with ben@acme.example on 4 May 2031', { agent: 'desk' });
+    assert.equal(answer.json?.reply, 'Booked with ben@acme.example.', answer.text);
+    const { events } = (await theo.api('GET', `/api/runs/${answer.json.run_id}`)).json;
+    assert.equal(events.filter((e) => e.type === 'member.completed').length, 2);
+    for (const event of events.filter((e) => e.type.startsWith('model.')))
+      assert.doesNotMatch(JSON.stringify(event), /acme\.example/);
+    for (let i = 0; i < 3; i++) {
+      const out = await replay(theo, answer.json.run_id);
+      assert.match(out.stdout, /^replayed \d+ events, identical/, out.stdout + out.stderr);
+    }
+    const other = await run(['replay', answer.json.run_id, '--data-dir', theo.data, '--json'], { cwd: theo.data });
+    assert.equal(other.code, 2, 'without the configuration there is no such team');
+    assert.match(other.stderr, /no agent, team or workflow desk/);
+  } finally {
+    await theo.stop();
+    await mock.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 test('what cannot be replayed is said', async () => {
   const theo = await start();
   try {
