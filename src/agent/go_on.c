@@ -50,6 +50,8 @@ static void restore_request(struct going *going)
         .model_api_key = going->owner->model_api_key,
         .time_zone = json_get_str(root, "time_zone"),
         .metadata = metadata,
+        .tool = json_get_str(root, "tool"),
+        .tool_arguments = json_get_str(root, "tool_arguments"),
         .must_reply = json_get_bool(root, "must_reply", false),
     };
     run->request = &going->request;

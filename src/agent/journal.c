@@ -62,6 +62,10 @@ static struct str request_text(const struct run *run)
     json_bool_member(&w, "must_reply", request->must_reply);
     if (!str_empty(request->model))
         json_str_member(&w, "model", request->model);
+    if (!str_empty(request->tool)) {
+        json_str_member(&w, "tool", request->tool);
+        json_str_member(&w, "tool_arguments", request->tool_arguments);
+    }
     if (!str_empty(request->system_prompt))
         json_str_member(&w, "system_prompt", request->system_prompt);
     if (!str_empty(request->metadata))

@@ -123,6 +123,17 @@ MUST_CHECK int think(struct run *run);
 /* The same, with messages and tools that are there already. */
 MUST_CHECK int think_on(struct run *run);
 
+/* direct.c */
+/* Call the tool that the request names instead of asking a model. 0, CALLS_PAUSE, or what ends the
+ * run. Yields. */
+MUST_CHECK int direct_run(struct run *run);
+/* The result of a run whose call of a tool has ended. */
+void direct_result(struct run *run);
+static inline bool run_is_direct(const struct run *run)
+{
+    return run->root == run && !str_empty(run->request->tool);
+}
+
 /* team.c */
 /* Let a team's members speak first where its mode says so: their answers go into the messages. 0,
  * or what ends the run. Yields. */

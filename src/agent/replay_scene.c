@@ -336,6 +336,8 @@ static void fill_request(struct scene *scene, const struct run_row *run, const s
         .time_zone = json_get_str(root, "time_zone"),
         .metadata =
             json_get(root, "metadata") ? json_text(arena, json_get(root, "metadata")) : STR(""),
+        .tool = json_get_str(root, "tool"),
+        .tool_arguments = json_get_str(root, "tool_arguments"),
         .must_reply = json_get_bool(root, "must_reply", false),
     };
     if (!str_is(scene->request.channel, "api"))

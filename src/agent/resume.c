@@ -22,7 +22,7 @@ int run_resume(struct run *run, bool all_refused)
 {
     int rc = 0;
 
-    if (run->agent && run->agent->workflow) {
+    if (run->agent && run->agent->workflow && !run_is_direct(run)) {
         rc = workflow_run(run);
         return rc == 0 ? guards_result(run) : rc;
     }
@@ -33,7 +33,9 @@ int run_resume(struct run *run, bool all_refused)
         return rc;
     checkpoint_counts(run);
     rc = calls_go_on(run);
-    if (rc != 0 || all_refused)
+    if (rc == 0 && run_is_direct(run))
+        direct_result(run);
+    if (rc != 0 || all_refused || run_is_direct(run))
         return rc;
     if (run->stopped) {
         run->result.spoke = true;

@@ -71,12 +71,15 @@ struct run_request {
     int64_t answer_seq;
     struct str answer_text; /* what that message asks, in other words; empty: as it was said */
     const struct speak_verdict *verdict; /* decided already; NULL: the rules decide */
-    struct str system_prompt;            /* added to the instructions; may be empty */
-    struct str agent;                    /* empty: default */
-    struct str model;                    /* "builtin" or a configured spec; empty: default */
-    struct str model_api_key;            /* caller's own; never stored or logged */
-    struct str time_zone;                /* IANA; empty: setting time-zone */
-    struct str metadata;                 /* JSON object, kept with the run; may be empty */
+    /* Not empty: no model is asked; this tool is called with these arguments (a JSON object), as a
+     * model would call it: limits, policy, approvals and the effects ledger hold for it too. */
+    struct str tool, tool_arguments;
+    struct str system_prompt; /* added to the instructions; may be empty */
+    struct str agent;         /* empty: default */
+    struct str model;         /* "builtin" or a configured spec; empty: default */
+    struct str model_api_key; /* caller's own; never stored or logged */
+    struct str time_zone;     /* IANA; empty: setting time-zone */
+    struct str metadata;      /* JSON object, kept with the run; may be empty */
     bool must_reply;
     run_sink *sink; /* may be NULL */
     void *sink_ctx;
@@ -96,8 +99,9 @@ struct run_approval {
 struct run_result {
     struct str session_id, run_id;
     bool spoke;
-    struct str reply;  /* empty when silent */
-    struct str reason; /* why silent, or what stopped it; may be empty */
+    struct str reply;   /* empty when silent */
+    struct str reason;  /* why silent, or what stopped it; may be empty */
+    struct str content; /* of a call of one tool: what it gave, for a model; else empty */
     struct str agent, model;
     const struct tool_citation *citations;
     size_t citation_count;

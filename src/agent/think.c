@@ -124,6 +124,8 @@ int think(struct run *run)
 
     if (rc != 0)
         return rc < 0 ? rc : 0;
+    if (run_is_direct(run))
+        return direct_run(run);
     if (run->agent && run->agent->workflow) {
         rc = workflow_run(run);
         return rc == 0 ? guards_result(run) : rc;

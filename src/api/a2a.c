@@ -94,9 +94,9 @@ static int load_task(struct exchange *x, struct str id, struct a2a_task *ret_tas
     *ret_task = (struct a2a_task){.id = run.id,
         .context_id = run.session_id,
         .at_ms = run.finished_at ? run.finished_at : run.created_at};
-    if (str_is(run.state, "completed")) {
+    if (str_is(run.state, "completed") || str_is(run.state, "paused")) {
         a2a_task_of_result(x, run.result, ret_task);
-    } else if (str_is(run.state, "running") || str_is(run.state, "paused")) {
+    } else if (str_is(run.state, "running")) {
         ret_task->state = A2A_WORKING;
     } else {
         ret_task->state = str_is(run.state, "cancelled") ? A2A_CANCELED : A2A_FAILED;

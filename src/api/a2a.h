@@ -17,7 +17,14 @@
 #define A2A_NO_EXTENDED_CARD (-32007)
 #define A2A_VERSION (-32009)
 
-enum a2a_state { A2A_WORKING, A2A_COMPLETED, A2A_FAILED, A2A_CANCELED, A2A_REJECTED };
+enum a2a_state {
+    A2A_WORKING,
+    A2A_COMPLETED,
+    A2A_FAILED,
+    A2A_CANCELED,
+    A2A_REJECTED,
+    A2A_INPUT /* it waits for people */
+};
 
 /* What is known of a task when it is written. */
 struct a2a_task {

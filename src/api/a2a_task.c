@@ -6,6 +6,7 @@ static const char *const states[][2] = {
     [A2A_FAILED] = {"TASK_STATE_FAILED", "failed"},
     [A2A_CANCELED] = {"TASK_STATE_CANCELED", "canceled"},
     [A2A_REJECTED] = {"TASK_STATE_REJECTED", "rejected"},
+    [A2A_INPUT] = {"TASK_STATE_INPUT_REQUIRED", "input-required"},
 };
 
 static void put_text_part(struct json_writer *w, struct str text, bool old)
@@ -22,6 +23,8 @@ static void put_text_part(struct json_writer *w, struct str text, bool old)
 static void put_status(
     struct exchange *x, struct json_writer *w, const struct a2a_task *task, bool old)
 {
+    bool said =
+        task->state == A2A_FAILED || task->state == A2A_REJECTED || task->state == A2A_INPUT;
     char at[RFC3339_LEN + 1];
 
     rfc3339_format(task->at_ms, at);
@@ -29,7 +32,7 @@ static void put_status(
     json_object_begin(w);
     json_cstr_member(w, "state", states[task->state][old]);
     json_cstr_member(w, "timestamp", at);
-    if ((task->state == A2A_FAILED || task->state == A2A_REJECTED) && !str_empty(task->text)) {
+    if (said && !str_empty(task->text)) {
         json_name(w, "message");
         json_object_begin(w);
         if (old)
@@ -134,6 +137,8 @@ void a2a_task_of_result(struct exchange *x, struct str result, struct a2a_task *
     ret_task->text = STR("");
     if (json_parse(x->arena, result, &tree) < 0)
         return;
+    if (json_len(json_get(tree, "approvals")) > 0) /* decided by people, not by who asked */
+        ret_task->state = A2A_INPUT;
     ret_task->text = json_get_bool(tree, "spoke", false) ? json_get_str(tree, "reply")
                                                          : json_get_str(tree, "reason");
 }

@@ -1,4 +1,6 @@
 /* The tools of the MCP server: ask (a whole agent run) and Theo's own tools, one by one. */
+#include "agent/approval.h"
+#include "agent/policy.h"
 #include "api/mcp.h"
 #include "text/transcript.h"
 
@@ -162,6 +164,36 @@ static void give_failure(struct mcp_request *request, int rc)
     give(request, detail, STR(""), true);
 }
 
+/* An answer that may be kept for a repeat has no secrets: approvals are decided with a key. */
+static struct str without_tokens(struct mcp_request *request, const struct json *result)
+{
+    struct buf out = BUF_IN(request->x->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    for (const struct json *m = json_first(result); m; m = json_next(m)) {
+        json_name_str(&w, json_key(m));
+        if (!str_is(json_key(m), "approvals")) {
+            json_put_node(&w, m);
+            continue;
+        }
+        json_array_begin(&w);
+        for (const struct json *one = json_first(m); one; one = json_next(one)) {
+            json_object_begin(&w);
+            for (const struct json *part = json_first(one); part; part = json_next(part))
+                if (!str_is(json_key(part), "token")) {
+                    json_name_str(&w, json_key(part));
+                    json_put_node(&w, part);
+                }
+            json_object_end(&w);
+        }
+        json_array_end(&w);
+    }
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
 /* The run of POST /api/chat, with its limits and checks. */
 static void ask(struct mcp_request *request, const struct json *args)
 {
@@ -194,7 +226,7 @@ static void ask(struct mcp_request *request, const struct json *args)
     if (!json_get_bool(result, "spoke", false))
         reply = str_printf(
             sub.arena, "(Theo is silent: %.*s)", STR_ARG(json_get_str(result, "reason")));
-    give(request, reply, sub.answer.body, false);
+    give(request, reply, without_tokens(request, result), false);
 }
 
 /* The arguments without those that this door added. */
@@ -221,55 +253,146 @@ static const struct json *own_args(
     return json_parse(request->x->arena, buf_str(&out), &own) == 0 ? own : args;
 }
 
-static int run_tool(struct mcp_request *request, const struct tool *tool, const struct json *args,
+/* Does a call need no more than its tool: it changes nothing, and the policy lets it run? */
+static bool is_plain(
+    const struct agent_house *house, const struct tool *tool, const struct json *args)
+{
+    const struct taint none = {0};
+    bool changes = tool->effect == TOOL_WRITE && !(tool->reads_only && tool->reads_only(args));
+
+    return !changes &&
+           policy_decide(house->policy, tool, args, &none, NULL).verdict == POLICY_ALLOW;
+}
+
+/* A call that reads: no run, and nothing stored. */
+static int call_plainly(struct mcp_request *request, const struct tool *tool,
+    const struct json *args, struct str session_id, const struct transcript *chat,
     struct tool_result *ret_result)
 {
     struct exchange *x = request->x;
     const struct agent_house *house = x->api->house;
-    struct str text = json_get_str(args, "chat_context");
-    struct transcript chat = {0};
+    struct policy_limits limits = policy_limits(house->policy, tool);
     struct tool_call call = {.tool = tool,
         .arena = x->arena,
         .env = x->env,
         .store = x->store,
         .services = house->services,
         .workspace_id = x->workspace,
-        .session_id = json_get_str(args, "session_id"),
+        .session_id = session_id,
         .run_id = ulid_new(x->env, x->arena),
         .time_zone = str_from(house->config->time_zone),
         .agent_name = str_from(house->config->agent_name),
         .now_ms = env_wall_ms(x->env),
-        .chat = &chat,
-        .idempotency_key = x->seed.len ? x->seed : ulid_new(x->env, x->arena)};
-    int64_t timeout = tool->timeout_ms > 0 ? tool->timeout_ms : 30 * SECOND_MS;
-    int rc = 0;
+        .chat = chat,
+        .idempotency_key = STR(""),
+        .args = args};
+    int64_t timeout = limits.timeout_ms > 0 ? limits.timeout_ms : 30 * SECOND_MS;
+    int rc;
 
-    if (!str_empty(text))
-        rc = transcript_parse(x->arena, text, &chat);
-    call.args = own_args(request, tool, args);
-    if (rc == 0)
-        rc = tool_check_args(tool, call.args);
-    if (rc < 0)
-        return rc;
     fiber_set_deadline(loop_now_ms(fiber_loop()) + timeout);
     rc = tool->run(&call, ret_result);
     fiber_set_deadline(FIBER_NO_DEADLINE);
     return rc;
 }
 
+/* What stands in the chat for a call that brings none. */
+static void add_said(struct mcp_request *request, const struct tool *tool, const struct json *args,
+    struct transcript *chat)
+{
+    struct chat_message *said = arena_new(request->x->arena, struct chat_message);
+
+    if (chat->count > 0)
+        return;
+    *said = (struct chat_message){.party = STR("MCP client"),
+        .text = approval_summary(request->x->arena, str_from(tool->name), args)};
+    *chat = (struct transcript){said, 1};
+}
+
+static void give_result(struct mcp_request *request, const struct run_result *result)
+{
+    struct buf out = BUF_IN(request->x->arena);
+    const struct json *tree;
+    struct json_writer w;
+
+    json_init(&w, &out);
+    run_result_write(&w, result);
+    if (json_parse(request->x->arena, buf_str(&out), &tree) < 0)
+        abort(); /* it was written just now */
+    give(request, result->reply, without_tokens(request, tree), false);
+}
+
+/* A call that changes something, or that the policy has a say in, is a run: its input, events and
+ * effect are stored, and it may wait for a person. */
+static int call_as_run(struct mcp_request *request, const struct tool *tool,
+    const struct json *args, struct str session_id, struct transcript *chat,
+    struct run_result *ret_result)
+{
+    struct exchange *x = request->x;
+    struct run_request asked = {.workspace_id = x->workspace,
+        .key_id = str_from(x->who.key_id),
+        .session_id = session_id,
+        .channel = STR("api"),
+        .idempotency_key = x->seed.len ? x->seed : STR(""),
+        .system_prompt = STR(""),
+        .agent = STR(""),
+        .model = STR(""),
+        .model_api_key = STR(""),
+        .time_zone = STR(""),
+        .tool = str_from(tool->name),
+        .tool_arguments = json_text(x->arena, args),
+        .metadata = STR("{\"via\":\"mcp\"}"),
+        .must_reply = true};
+    int64_t limit = x->api->house->config->run_max_in_flight;
+    int rc;
+
+    add_said(request, tool, args, chat);
+    asked.chat = *chat;
+    if (__atomic_add_fetch(&x->api->runs_in_flight, 1, __ATOMIC_RELAXED) > limit)
+        rc = err_set(ERR_UNAVAILABLE, "Theo is working on as many chats as it may at once "
+                                      "(run.max-in-flight); try again soon.");
+    else
+        rc = run_chat(x->api->house, &asked, x->arena, ret_result);
+    __atomic_sub_fetch(&x->api->runs_in_flight, 1, __ATOMIC_RELAXED);
+    return rc;
+}
+
+static void give_content(struct mcp_request *request, struct str content, bool failed)
+{
+    const struct json *structured;
+
+    if (!failed && json_parse(request->x->arena, content, &structured) == 0 &&
+        json_is(structured, JSON_OBJECT))
+        give(request, content, content, false);
+    else
+        give(request, content, STR(""), failed);
+}
+
 static void call_own(struct mcp_request *request, const struct tool *tool, const struct json *args)
 {
-    struct tool_result result = {0};
-    const struct json *structured;
-    int rc = run_tool(request, tool, args, &result);
+    const struct json *own = own_args(request, tool, args);
+    struct str text = json_get_str(args, "chat_context");
+    struct transcript chat = {0};
+    struct tool_result made = {0};
+    struct run_result result = {0};
+    int rc = 0;
 
+    if (!str_empty(text))
+        rc = transcript_parse(request->x->arena, text, &chat);
+    if (rc == 0)
+        rc = tool_check_args(tool, own);
+    if (rc == 0 && is_plain(request->x->api->house, tool, own)) {
+        rc = call_plainly(request, tool, own, json_get_str(args, "session_id"), &chat, &made);
+        if (rc == 0)
+            give_content(request, made.content, false);
+    } else if (rc == 0) {
+        rc = call_as_run(request, tool, own, json_get_str(args, "session_id"), &chat, &result);
+        if (rc == 0 && result.approval_count > 0)
+            give_result(request, &result);
+        else if (rc == 0)
+            give_content(request, result.content, !str_empty(result.reason));
+    }
     if (rc < 0)
         give_failure(request, rc);
-    else if (json_parse(request->x->arena, result.content, &structured) == 0 &&
-             json_is(structured, JSON_OBJECT))
-        give(request, result.content, result.content, false);
-    else
-        give(request, result.content, STR(""), false);
 }
 
 void mcp_tools_call(struct mcp_request *request)

@@ -169,6 +169,72 @@ test('an approval outlives the process that asked for it', async () => {
   }
 });
 
+const SLOT = { summary: 'Intro', attendees: ['ben@example.com'], start: '2031-03-04T15:00:00Z', duration_minutes: 30 };
+const callTool = (theo, args, headers) => theo.api('POST', '/mcp',
+  { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'schedule', arguments: args } }, headers);
+
+test('a tool called over MCP waits like any other call, and has its effect once', async () => {
+  const theo = await house();
+  try {
+    const asked = (await callTool(theo, SLOT, { 'Idempotency-Key': 'mcp-1' })).json.result;
+    assert.match(asked.content[0].text, /has not been done yet/);
+    const [approval] = asked.structuredContent.approvals;
+    assert.equal(approval.token, undefined);
+    assert.equal(await theo.booked(), 0);
+    const done = await decide(theo, approval, { decision: 'approve' });
+    assert.equal(done.json?.approval.state, 'done', done.text);
+    assert.equal(done.json.result.events.length, 1);
+    assert.equal(await theo.booked(), 1);
+    await callTool(theo, SLOT, { 'Idempotency-Key': 'mcp-1' });
+    assert.equal(await theo.booked(), 1);
+    const run = (await theo.api('GET', `/api/runs/${done.json.result.run_id}`)).json;
+    for (const type of ['policy.blocked', 'approval.decided', 'effect.intended', 'effect.done'])
+      assert.equal(run.events.filter((e) => e.type === type).length, 1, type);
+    const said = (await theo.api('GET', `/api/sessions/${run.session_id}/messages`)).json.messages;
+    assert.match(said[0].message, /^schedule: /);
+    const list = (await callTool(theo, { action: 'list' })).json.result; // reads: nobody is asked
+    assert.match(list.content[0].text, /"status":"listed"/);
+  } finally {
+    await theo.end();
+  }
+});
+
+test('without a rule a tool called over MCP runs at once, through the ledger', async () => {
+  const theo = await start();
+  try {
+    for (let i = 0; i < 2; i++) {
+      const made = (await callTool(theo, SLOT, { 'Idempotency-Key': 'mcp-2' })).json.result;
+      assert.equal(made.isError, false, made.content[0].text);
+      assert.ok(made.structuredContent, made.content[0].text);
+    }
+    assert.equal((await theo.api('GET', '/api/schedule')).json.events.length, 1);
+    const wrong = (await callTool(theo, { ...SLOT, start: 'yesterday-ish' })).json.result;
+    assert.equal(wrong.isError, true);
+    assert.doesNotMatch(wrong.content[0].text, /"hint"/);
+    assert.equal((await theo.api('GET', '/api/schedule')).json.events.length, 1);
+  } finally {
+    await theo.stop();
+  }
+});
+
+test('a task of A2A that waits for people says so', async () => {
+  const theo = await house();
+  try {
+    const sent = await theo.api('POST', '/a2a', { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: {
+      message: { messageId: 'm1', role: 'ROLE_USER', parts: [{ text: ASK.replace(/^Ana: /, '') }] } } }, { 'A2A-Version': '1.0' });
+    const { task } = sent.json.result;
+    assert.equal(task.status.state, 'TASK_STATE_INPUT_REQUIRED', sent.text);
+    assert.match(task.status.message.parts[0].text, /has not been done yet/);
+    const [approval] = (await theo.api('GET', '/api/approvals')).json.approvals;
+    assert.equal((await decide(theo, approval, { decision: 'approve' })).json.run_state, 'completed');
+    const got = await theo.api('POST', '/a2a', { jsonrpc: '2.0', id: 2, method: 'GetTask', params: { id: task.id } }, { 'A2A-Version': '1.0' });
+    assert.equal(got.json.result.status.state, 'TASK_STATE_COMPLETED', got.text);
+    assert.equal(await theo.booked(), 1);
+  } finally {
+    await theo.end();
+  }
+});
+
 test('mistakes in the policy are named by line', async () => {
   const dir = mkdtempSync('/tmp/theo-e2e-');
   writeFileSync(join(dir, 'theo.yaml'), 'policy:\n  tools:\n    schedul: {approval: required}\n');
