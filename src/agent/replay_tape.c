@@ -3,6 +3,9 @@
 #include "agent/record.h"
 #include "agent/replay_private.h"
 
+/* A tool may have given that much; what is beyond was cut anyway. */
+#define CONTENT_MOST (64 * MIB)
+
 static int code_of(struct str name)
 {
     for (int code = ERR_FAILED; code >= ERR_BUDGET; code--)
@@ -271,7 +274,7 @@ struct model *tape_model(struct tape *tape, const struct env *env, struct str sp
 static struct str content_made(const struct tape_result *result, struct arena *arena)
 {
     struct str kept = json_get_str(result->record, "content");
-    int64_t bytes = json_get_i64(result->record, "bytes", 0);
+    int64_t bytes = MIN(json_get_i64(result->record, "bytes", 0), CONTENT_MOST);
     struct buf out = BUF_IN(arena);
 
     if (bytes <= (int64_t)kept.len)

@@ -44,14 +44,29 @@ static int set_up(struct boot *boot, const char *folder)
     return rc < 0 ? rc : boot_open(boot);
 }
 
+static size_t width_of(const struct eval_file *file)
+{
+    size_t width = 20;
+
+    for (size_t i = 0; i < file->count; i++)
+        width = MAX(width, MIN(file->cases[i].name.len, (size_t)60));
+    return width;
+}
+
 static int run_all(struct boot *boot, void *arg)
 {
     struct evaluation *evaluation = arg;
+    size_t width = width_of(&evaluation->file);
     int rc = 0;
 
-    for (size_t i = 0; i < evaluation->file.count && rc == 0; i++)
-        rc = eval_run(boot, &evaluation->file.cases[i], evaluation->judge, &evaluation->arena,
-            &evaluation->results[i]);
+    for (size_t i = 0; i < evaluation->file.count && rc == 0; i++) {
+        struct eval_result *result = &evaluation->results[i];
+
+        rc = eval_run(
+            boot, &evaluation->file.cases[i], evaluation->judge, &evaluation->arena, result);
+        if (rc == 0 && !evaluation->json)
+            eval_print(result, width);
+    }
     return rc;
 }
 
@@ -79,7 +94,7 @@ static int report(const struct evaluation *evaluation)
         fwrite(out.ptr, 1, out.len, stdout);
         buf_deinit(&out);
     } else {
-        eval_print(evaluation->results, file->count);
+        eval_print_sums(evaluation->results, file->count);
     }
     if (evaluation->junit &&
         eval_write_junit(evaluation->junit, file, evaluation->results, file->count) < 0)

@@ -91,7 +91,9 @@ void eval_judge(struct eval_result *result, struct model *judge, const struct co
     struct arena *arena);
 
 /* eval_report.c */
-void eval_print(const struct eval_result *results, size_t count);
+/* One case, as soon as it is done; width: of the names, in characters. */
+void eval_print(const struct eval_result *result, size_t width);
+void eval_print_sums(const struct eval_result *results, size_t count);
 void eval_write_json(const struct eval_result *results, size_t count, struct buf *out);
 /* 0 or ERR_IO. */
 MUST_CHECK int eval_write_junit(const char *path, const struct eval_file *file,

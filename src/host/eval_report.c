@@ -28,15 +28,6 @@ static void print_line(const char *mark, const struct eval_check *check, const c
     putchar('\n');
 }
 
-static size_t width_of(const struct eval_result *results, size_t count)
-{
-    size_t width = 20;
-
-    for (size_t i = 0; i < count; i++)
-        width = MAX(width, MIN(results[i].what->name.len, (size_t)60));
-    return width;
-}
-
 /* Columns count characters, not bytes. */
 static void print_name(struct str name, size_t width)
 {
@@ -47,27 +38,28 @@ static void print_name(struct str name, size_t width)
     printf("%.*s%*s", STR_ARG(name), shown < width ? (int)(width - shown) : 0, "");
 }
 
-void eval_print(const struct eval_result *results, size_t count)
+void eval_print(const struct eval_result *result, size_t width)
+{
+    struct cli_style style = cli_style(1);
+
+    printf("  %s%s%s ", result->passed ? style.green : style.red, result->passed ? "✓" : "✗",
+        style.plain);
+    print_name(result->what->name, width);
+    printf(" %s%-7s %zu checks %6lld ms%s\n", style.dim, result->run.spoke ? "speaks" : "silent",
+        result->check_count, (long long)result->took_ms, style.plain);
+    for (size_t k = 0; k < result->check_count; k++)
+        if (result->checks[k].outcome == EVAL_FAILED)
+            print_line(style.red, &result->checks[k], style.plain);
+        else if (result->checks[k].outcome == EVAL_SKIPPED)
+            print_line(style.yellow, &result->checks[k], style.plain);
+    fflush(stdout);
+}
+
+void eval_print_sums(const struct eval_result *results, size_t count)
 {
     struct cli_style style = cli_style(1);
     struct sums sums = sum(results, count);
-    size_t width = width_of(results, count);
 
-    for (size_t i = 0; i < count; i++) {
-        const struct eval_result *result = &results[i];
-
-        printf("  %s%s%s ", result->passed ? style.green : style.red, result->passed ? "✓" : "✗",
-            style.plain);
-        print_name(result->what->name, width);
-        printf(" %s%-7s %zu checks %6lld ms%s\n", style.dim,
-            result->run.spoke ? "speaks" : "silent", result->check_count,
-            (long long)result->took_ms, style.plain);
-        for (size_t k = 0; k < result->check_count; k++)
-            if (result->checks[k].outcome == EVAL_FAILED)
-                print_line(style.red, &result->checks[k], style.plain);
-            else if (result->checks[k].outcome == EVAL_SKIPPED)
-                print_line(style.yellow, &result->checks[k], style.plain);
-    }
     printf("%s%zu passed%s, %s%zu failed%s", style.green, sums.passed, style.plain,
         sums.failed ? style.red : "", sums.failed, sums.failed ? style.plain : "");
     if (sums.skipped > 0)

@@ -515,3 +515,25 @@ TEST(replay_needs_no_source_of_tools)
     expect_identical(&f, result.run_id);
     fixture_close(&f);
 }
+
+/* A channel stores what is said before a run answers it, and decides itself whether to speak. */
+TEST(replay_of_a_run_that_answers_a_stored_message)
+{
+    static const struct speak_verdict verdict = {true, false, "mentioned"};
+    struct run_result result, second;
+    struct run_request request;
+    struct fixture f;
+
+    REQUIRE(begin(t, &f, answers, "Ana: hi\nBen: look at this\nAna: yes", &result));
+    EXPECT(!result.spoke);
+    request = fixture_request(&f, "Ana: unused");
+    request.session_id = result.session_id;
+    request.chat = (struct transcript){0};
+    request.channel = STR("telegram");
+    request.answer_seq = 2;
+    request.verdict = &verdict;
+    EXPECT_OK(fixture_run(&f, &request, &second));
+    EXPECT(second.spoke);
+    expect_identical(&f, second.run_id);
+    fixture_close(&f);
+}
