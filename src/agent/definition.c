@@ -22,11 +22,21 @@ struct reader {
     struct agent_def *def;
 };
 
-static int PRINTF_LIKE(3, 4) wrong(const struct reader *r, const char *member, const char *fmt, ...)
+/* "theo.yaml:3" of the entry, or the whole setting's place when it has no line. */
+static void find_place(const struct reader *r, char *where, size_t size)
 {
     int64_t line = json_get_i64(r->entry, "@line", 0);
     struct str file = str_from(r->place);
     ptrdiff_t colon = str_rfind_char(file, ':');
+
+    if (line > 0 && colon > 0)
+        snprintf(where, size, "%.*s:%lld", (int)MIN(colon, 200), file.ptr, (long long)line);
+    else
+        snprintf(where, size, "%s", r->place);
+}
+
+static int PRINTF_LIKE(3, 4) wrong(const struct reader *r, const char *member, const char *fmt, ...)
+{
     struct str name = r->def ? r->def->name : STR("");
     char field[128], what[400], where[300];
     va_list args;
@@ -37,11 +47,7 @@ static int PRINTF_LIKE(3, 4) wrong(const struct reader *r, const char *member, c
     snprintf(field, sizeof(field), "%s%s%.*s%s%s", r->setting, name.len ? "." : "",
         (int)MIN(name.len, (size_t)NAME_MAX_LEN), name.ptr ? name.ptr : "", member ? "." : "",
         member ? member : "");
-    if (line > 0 && colon > 0)
-        snprintf(
-            where, sizeof(where), "%.*s:%lld", (int)MIN(colon, 200), file.ptr, (long long)line);
-    else
-        snprintf(where, sizeof(where), "%s", r->place);
+    find_place(r, where, sizeof(where));
     return err_field(ERR_INVALID, field, "%s: %s %s", where, field, what);
 }
 
@@ -56,8 +62,8 @@ static bool good_name(struct str name)
 static int check_members(const struct reader *r)
 {
     static const char *const both[] = {"role", "instructions", "model", "fallbacks",
-        "on-rate-limit", "on-context-overflow", "tools", "memory", "output-schema",
-        "max-model-calls", "max-tool-calls", "timeout-ms", "guards", "@line"};
+        "on-rate-limit", "on-context-overflow", "tools", "memory", "output-schema", "input-schema",
+        "knowledge", "max-model-calls", "max-tool-calls", "timeout-ms", "guards", "@line"};
     static const char *const team[] = {"mode", "members"};
     static const char *const workflow[] = {"role", "steps", "answer", "guards", "@line"};
     bool is_team = strcmp(r->setting, "teams") == 0;
@@ -142,22 +148,74 @@ static int check_tools(const struct reader *r)
 }
 
 /* The schema as text, checked by building what it would be used for. */
-static int read_schema(const struct reader *r)
+static int read_schema(const struct reader *r, const char *member, struct str *ret_schema)
 {
-    const struct json *node = json_get(r->entry, "output-schema");
+    const struct json *node = json_get(r->entry, member);
     struct str text = json_is(node, JSON_STRING) ? json_str(node) : STR("");
     const struct json *schema = node;
 
     if (!node)
         return 0;
     if (json_is(node, JSON_STRING) && json_parse(&r->set->arena, text, &schema) < 0)
-        return wrong(r, "output-schema", "is not JSON: %s", err_message());
+        return wrong(r, member, "is not JSON: %s", err_message());
     if (!json_is(schema, JSON_OBJECT) || !str_is(json_get_str(schema, "type"), "object") ||
         !json_is(json_get(schema, "properties"), JSON_OBJECT))
-        return wrong(r, "output-schema", "must be a JSON Schema of type object, with properties");
+        return wrong(r, member, "must be a JSON Schema of type object, with properties");
     if (str_empty(text))
         text = agent_schema_text(&r->set->arena, schema);
-    r->def->output_schema = str_dup(&r->set->arena, text);
+    *ret_schema = str_dup(&r->set->arena, text);
+    return 0;
+}
+
+/* Beside the file that declares it. */
+static struct str resolve(const struct reader *r, struct str path)
+{
+    struct str file = str_from(r->place);
+    ptrdiff_t slash = str_rfind_char(file, '/');
+
+    if (str_starts(path, STR("/")) || slash < 0)
+        return str_dup(&r->set->arena, path);
+    return str_printf(&r->set->arena, "%.*s/%.*s", (int)slash, file.ptr, STR_ARG(path));
+}
+
+static int read_source(
+    const struct reader *r, const struct json *node, struct knowledge_source *ret_source)
+{
+    bool mapping = json_is(node, JSON_OBJECT);
+    struct str path = str_trim(mapping ? json_get_str(node, "path") : json_str(node));
+    const struct json *untrusted = json_get(node, "untrusted");
+
+    if (str_empty(path) || (untrusted && !json_is(untrusted, JSON_BOOL)))
+        return wrong(r, "knowledge",
+            "must be a list of files and folders, each a path or {path: PATH, untrusted: true}");
+    for (const struct json *one = mapping ? json_first(node) : NULL; one; one = json_next(one))
+        if (!str_is(json_key(one), "path") && !str_is(json_key(one), "untrusted") &&
+            !str_is(json_key(one), "@line"))
+            return wrong(r, "knowledge", "has no member %.*s; known are path and untrusted",
+                (int)MIN(json_key(one).len, (size_t)60), json_key(one).ptr);
+    *ret_source = (struct knowledge_source){
+        resolve(r, path), str_dup(&r->set->arena, path), json_bool(untrusted, false)};
+    return 0;
+}
+
+static int read_knowledge(const struct reader *r)
+{
+    const struct json *list = json_get(r->entry, "knowledge");
+    struct knowledge_source *sources;
+
+    if (!list)
+        return 0;
+    if (!json_is(list, JSON_ARRAY) || json_len(list) == 0)
+        return wrong(r, "knowledge", "must be a list of files and folders");
+    sources = arena_array(&r->set->arena, struct knowledge_source, json_len(list));
+    r->def->knowledge = sources;
+    for (const struct json *one = json_first(list); one; one = json_next(one)) {
+        int rc = read_source(r, one, &sources[r->def->knowledge_count]);
+
+        if (rc < 0)
+            return rc;
+        r->def->knowledge_count++;
+    }
     return 0;
 }
 
@@ -195,9 +253,12 @@ static int read_def(struct reader *r, struct str name)
 {
     struct agent_def *def = r->def;
     const struct json *memory;
+    char where[300];
     int rc;
 
+    find_place(r, where, sizeof(where));
     def->name = str_dup(&r->set->arena, name);
+    def->place = str_dup(&r->set->arena, str_from(where));
     if (!good_name(name))
         return wrong(r, NULL, "must have a name of 1 to 40 letters, digits, - and _");
     if (!json_is(r->entry, JSON_OBJECT))
@@ -228,7 +289,11 @@ static int read_def(struct reader *r, struct str name)
     if (rc == 0)
         rc = check_tools(r);
     if (rc == 0)
-        rc = read_schema(r);
+        rc = read_schema(r, "output-schema", &def->output_schema);
+    if (rc == 0)
+        rc = read_schema(r, "input-schema", &def->input_schema);
+    if (rc == 0)
+        rc = read_knowledge(r);
     if (rc == 0)
         rc = read_number(r, "max-model-calls", 1000, &def->max_model_calls);
     if (rc == 0)

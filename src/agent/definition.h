@@ -25,6 +25,13 @@ enum team_mode {
 
 struct workflow;
 
+/* A file or a folder that an agent may look things up in (tools/knowledge.h). */
+struct knowledge_source {
+    struct str path; /* to open: relative ones are beside the file that declares it */
+    struct str name; /* as declared */
+    bool untrusted;  /* others write there */
+};
+
 struct agent_def {
     struct str name, role, instructions;
     struct str model;            /* spec; "": the configured one and its fallbacks */
@@ -37,6 +44,7 @@ struct agent_def {
     size_t tool_count;
     bool memory;              /* is told what is remembered of the chat */
     struct str output_schema; /* JSON Schema of the reply; "": free text */
+    struct str input_schema;  /* JSON Schema of the request's metadata; "": any */
     int64_t max_model_calls, max_tool_calls, timeout_ms; /* of its own part; 0: the run's */
     enum team_mode mode;
     const struct agent_def **members;
@@ -44,6 +52,11 @@ struct agent_def {
     struct tool *member_tools; /* a team's leader asks its members by these */
     size_t member_tool_count;
     struct guard_set guards;
+    struct str place; /* "theo.yaml:3", where it is declared */
+    const struct knowledge_source *knowledge;
+    size_t knowledge_count;
+    const struct tool *const *own_tools; /* that nobody else has; set once after reading */
+    size_t own_tool_count;
     const struct workflow *workflow; /* its steps; NULL: an agent or a team */
 };
 
@@ -65,6 +78,8 @@ void agent_set_free(struct agent_set *set); /* NULL is allowed */
 void team_member_tools(struct arena *arena, struct agent_def *team);
 /* The text of a schema in a tree setting, without its line numbers. */
 struct str agent_schema_text(struct arena *arena, const struct json *node);
+/* Does the request's metadata fit? 0 or ERR_INVALID with field. agent may be NULL. */
+MUST_CHECK int agent_check_input(const struct agent_def *agent, struct str metadata);
 /* NULL when there is none of that name (any case). */
 const struct agent_def *agent_set_find(const struct agent_set *set, struct str name);
 

@@ -17,6 +17,7 @@ struct prompt_scene {
     struct str caller_prompt;      /* of the request */
     struct str role, instructions; /* of a declared agent */
     struct str team;               /* how a leader works with its members */
+    struct str input;              /* JSON that the request brought for an agent with a schema */
     struct str task;               /* of a member */
     struct str memory;             /* what is remembered of the chat (agent/memory.h) */
     int64_t now_ms;

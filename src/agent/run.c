@@ -77,6 +77,8 @@ static int prepare(struct run *run)
     if (request->chat.count == 0 && request->answer_seq == 0)
         return err_field(ERR_INVALID, "chat_context", "chat_context has no message.");
     if (rc == 0)
+        rc = agent_check_input(run->agent, request->metadata);
+    if (rc == 0)
         rc = check_zone(request, config, &run->zone);
     if (rc < 0)
         return rc;

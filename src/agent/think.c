@@ -37,6 +37,14 @@ static struct str team_sentence(const struct agent_def *agent)
     }
 }
 
+/* What the caller gave to an agent that asks for it; its members see it too. */
+static struct str input_of(const struct run *root)
+{
+    bool asks = root->agent && !str_empty(root->agent->input_schema);
+
+    return asks ? root->request->metadata : STR("");
+}
+
 static int prepare_messages(struct run *run)
 {
     const struct agent_house *house = run->house;
@@ -46,6 +54,7 @@ static int prepare_messages(struct run *run)
         .caller_prompt = run->root == run ? run->request->system_prompt : STR(""),
         .role = run->agent ? run->agent->role : STR(""),
         .instructions = run->agent ? run->agent->instructions : STR(""),
+        .input = input_of(run->root),
         .task = run->task,
         .team = team_sentence(run->agent),
         .now_ms = run->now_ms,

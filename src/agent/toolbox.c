@@ -34,11 +34,30 @@ static int add_source(struct run *run, const struct tool_source *source)
     return 0;
 }
 
-static void add_team(struct run *run)
+/* Those that the agent has by itself, whatever it names: its members and what it knows. */
+static const struct tool *const *own_tools(struct run *run, size_t *ret_count)
+{
+    const struct agent_def *agent = run->agent;
+    size_t count;
+    const struct tool *const *members = team_tools(run, &count);
+    const struct tool **list;
+
+    *ret_count = count;
+    if (agent->own_tool_count == 0)
+        return members;
+    list = arena_array(run->arena, const struct tool *, count + agent->own_tool_count);
+    if (count > 0)
+        memcpy(list, members, count * sizeof(*list));
+    memcpy(list + count, agent->own_tools, agent->own_tool_count * sizeof(*list));
+    *ret_count += agent->own_tool_count;
+    return list;
+}
+
+static void add_own(struct run *run)
 {
     const struct tool **list;
     size_t count;
-    const struct tool *const *members = team_tools(run, &count);
+    const struct tool *const *members = own_tools(run, &count);
 
     if (count == 0)
         return;
@@ -69,7 +88,7 @@ static void keep_named(struct run *run)
     const struct tool **list = arena_array(run->arena, const struct tool *, run->tool_count + 1);
     size_t members, count = 0;
 
-    (void)team_tools(run, &members);
+    (void)own_tools(run, &members);
     for (size_t i = 0; i < run->tool_count; i++)
         if (i < members || is_named(run->agent, run->tool_list[i]->name))
             list[count++] = run->tool_list[i];
@@ -85,7 +104,7 @@ int toolbox_fill(struct run *run)
     run->tool_list = house->tools;
     run->tool_count = house->tool_count;
     if (run->agent)
-        add_team(run);
+        add_own(run);
     for (size_t i = 0; i < house->source_count && rc == 0; i++)
         rc = add_source(run, &house->sources[i]);
     if (rc < 0)

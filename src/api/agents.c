@@ -42,6 +42,8 @@ static void write_def(struct json_writer *w, const struct agent_def *def)
         write_names(w, "tools", def->tools, def->tool_count);
     if (!str_empty(def->output_schema))
         json_raw_member(w, "output_schema", def->output_schema);
+    if (!str_empty(def->input_schema))
+        json_raw_member(w, "input_schema", def->input_schema);
     write_limit(w, "max_model_calls", def->max_model_calls);
     write_limit(w, "max_tool_calls", def->max_tool_calls);
     write_limit(w, "timeout_ms", def->timeout_ms);
@@ -66,6 +68,7 @@ static struct agent_def default_agent(const struct exchange *x)
         .role = STR(""),
         .model = STR(""),
         .output_schema = STR(""),
+        .input_schema = STR(""),
         .memory = true};
 }
 

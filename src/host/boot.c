@@ -204,6 +204,8 @@ static int open_agents(struct boot *boot)
 {
     int rc = agent_set_read(&boot->config, catalog_tools, catalog_tool_count, &boot->agents);
 
+    if (rc == 0)
+        rc = knowledge_open(boot->agents);
     for (size_t i = 0; rc == 0 && i < boot->agents->count; i++) {
         const struct agent_def *def = &boot->agents->defs[i];
 

@@ -11,6 +11,7 @@
 #include "host/cli.h"
 #include "http/client.h"
 #include "tools/a2a.h"
+#include "tools/knowledge.h"
 #include "tools/mcp.h"
 #include "tools/services.h"
 
