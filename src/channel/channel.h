@@ -112,12 +112,23 @@ enum {
     CHANNEL_MOVED = 3,   /* the chat has another id: ret_sent->moved_to */
     CHANNEL_REFUSED = 4, /* this message will never be taken: err_get() says why */
     CHANNEL_UNKNOWN = 5, /* cut off: it may have been sent */
+    CHANNEL_MORE = 6,    /* one part is out, and others are not yet: call again */
 };
 struct channel_sent {
     struct str message_ids; /* JSON array of the ids it has there, in order */
     size_t parts;           /* so many of the row's parts are out already */
     int64_t retry_after_ms;
     struct str moved_to;
+    /* An earlier try may have sent the next part: find out before sending it again. Stays set as
+     * long as that is not known. */
+    bool unsure;
+    bool plain; /* the next part was refused with its markup */
+    /* With unsure, to find it by: it is behind this message id; so many ids behind the one that was
+     * the newest before the try were looked at; and these are other messages of ours. */
+    struct str after;
+    size_t looked;
+    const struct str *ours;
+    size_t ours_count;
 };
 
 struct channel_ops {
@@ -137,8 +148,10 @@ struct channel_ops {
     /* Take updates by asking for them, until the fiber is cancelled; NULL: it cannot. Who it hands
      * them to, and in which order: see channel_receiver. */
     void (*poll)(struct channel *channel, channel_receiver *receive, void *ctx);
-    /* Say what an outbox row says (channel/outbox.h has the form of body and options). ret_sent
-     * begins with what earlier tries got done and is filled in any case. */
+    /* Say what an outbox row says (outbox_read() gives it as a post), one message a call. ret_sent
+     * begins with what earlier tries got done and is filled in any case. 0 when all is out,
+     * CHANNEL_* above, ERR_UNAUTHORIZED when the service does not know us at all, or another ERR_*
+     * when nothing went out. */
     int (*send)(struct channel *channel, const struct outbox_row *row, struct arena *arena,
         struct channel_sent *ret_sent);
     /* The rest is shown for the moment and may be lost: errors are logged by the channel. */

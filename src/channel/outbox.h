@@ -8,6 +8,10 @@
  * has to wait makes the others wait. Limits (each chat, each group, all together) are kept here,
  * before the channel has to say so; what it says (retry_after) holds for that chat and survives a
  * restart (due_at).
+ *
+ * A pending row whose error is empty may be on its way, or may have arrived without an answer: who
+ * takes it over asks the channel to find out first. One that waits for another try says why in
+ * error, and is known not to have arrived. Topics of one chat share its order.
  */
 #ifndef CHANNEL_OUTBOX_H
 #define CHANNEL_OUTBOX_H
@@ -40,7 +44,9 @@ struct outbox_post {
     struct str id; /* idempotency key: the same id is said once; "" makes one */
     struct str chat_key, session_id, run_id;
     struct str body;
-    struct str reply_to;   /* message id; sent without when that message is gone */
+    struct str reply_to; /* message id; sent without when that message is gone */
+    struct str after;    /* newest message id known in the chat; "": the newest of outbox_heard() */
+    size_t looked;       /* the outbox's own: see struct channel_sent */
     struct str message_id; /* of OUTBOX_EDIT and _REACTION; of TEXT: a preview to be replaced */
     const struct outbox_button *buttons;
     size_t button_count;
@@ -68,7 +74,17 @@ MUST_CHECK int outbox_say(struct outbox *outbox, const struct outbox_post *post)
  * each chat, which sees to outbox_kick() on the right loop. Yields. */
 MUST_CHECK int outbox_sweep(struct outbox *outbox, bool all,
     void (*found)(void *ctx, struct str chat_key, struct str session_id), void *ctx);
-/* Wait until nothing is being sent on this loop. Yields. */
+/* Wait until this loop sends nothing: what can go out at once does, what has to wait is left to
+ * the next outbox_sweep(), of any process. Yields. */
 void outbox_drain(struct outbox *outbox);
+/* Something came from a chat, with this message id ("": none): a chat that was gone is spoken to
+ * again. Ids make it possible to find a message whose sending was cut off. Any thread. Does not
+ * yield. */
+void outbox_heard(struct outbox *outbox, struct str chat_key, struct str message_id);
+/* What outbox_put() wrote into a row; a row's channel_ids is a JSON array of the ids that its
+ * messages have on the channel, and of "poll:ID" behind that of a poll. 0 or ERR_CORRUPT. Does not
+ * yield. */
+MUST_CHECK int outbox_read(
+    const struct outbox_row *row, struct arena *arena, struct outbox_post *ret_post);
 
 #endif

@@ -1,6 +1,7 @@
 #include "channel/telegram.h"
 
 #include "channel/telegram_poll.h"
+#include "channel/telegram_send.h"
 
 static bool enabled(const struct config *config)
 {
@@ -104,4 +105,5 @@ const struct channel_ops channel_telegram = {
     .who = who,
     .read = telegram_read,
     .poll = telegram_poll,
+    .send = telegram_send,
 };
