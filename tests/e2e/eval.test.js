@@ -323,6 +323,40 @@ teams: {desk: {mode: broadcast, members: [finder, critic], tools: [schedule]}}
   }
 });
 
+test('a run that a crash cut off is replayed up to there', async () => {
+  const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  await mock.start();
+  const env = { THEO_MODEL: 'openai:gpt-x', THEO_OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: 'k' };
+  const dir = scratch();
+  let theo = await start({ dir, env });
+  try {
+    mock.on({ predicate: (r) => r.messages.at(-1).role === 'tool' }, { content: 'Late.' }, { chaos: { latencyMs: 20000 } });
+    mock.on({ predicate: () => true }, { toolCalls: [{ name: 'schedule',
+      arguments: { summary: 'Call', start: '2031-05-04T09:00:00Z', duration_minutes: 30 } }] });
+    const cut = theo.chat('Ana: Theo, book a call on 4 May 2031', { metadata: { a: 1 } }).catch(() => null);
+    let runs = [];
+    const booked = async () => (await theo.api('GET', '/api/schedule')).json.events.length;
+    for (let i = 0; i < 500 && await booked() === 0; i++) await new Promise((r) => setTimeout(r, 20));
+    await new Promise((r) => setTimeout(r, 100)); // the model is asked again, and does not answer
+    await theo.kill();
+    await cut;
+    theo = await start({ dir, env, key: theo.key });
+    for (let i = 0; i < 500 && runs.length === 0; i++) {
+      const { sessions } = (await theo.api('GET', '/api/sessions')).json;
+      ({ runs } = (await theo.api('GET', `/api/runs?session_id=${sessions[0].id}`)).json);
+      runs = runs.filter((r) => r.state === 'interrupted');
+    }
+    assert.equal(runs.length, 1);
+    const out = await replay(theo, runs[0].id);
+    assert.equal(out.code, 0, out.stdout + out.stderr);
+    assert.match(out.stdout, /^replayed 6 events, identical; the run was cut off behind them\n$/);
+  } finally {
+    await theo.stop();
+    await mock.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 test('what cannot be replayed is said', async () => {
   const theo = await start();
   try {
