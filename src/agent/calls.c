@@ -233,10 +233,10 @@ static int call_once(struct job *job)
 {
     int rc;
 
-    if (errinj("effect.intended"))
+    if (job->effect && errinj("effect.intended"))
         return err_set(ERR_IO, "Injected fault: the tool does not run.");
     rc = call_tool(job);
-    if (rc == 0 && errinj("effect.executed"))
+    if (rc == 0 && job->effect && errinj("effect.executed"))
         rc = err_set(ERR_IO, "Injected fault: the tool ran.");
     return rc;
 }
@@ -371,6 +371,17 @@ static int run_jobs(struct run *run, struct job *jobs, size_t count)
     return rc == 0 ? outcome(run, jobs, count) : rc;
 }
 
+/* What calls return is of the store, not of tools. A leader that is told that its member failed
+ * must not make an answer of it: a repeat can mend this. */
+static int watch_store(struct run *run, int rc)
+{
+    bool late = loop_now_ms(fiber_loop()) >= run->deadline_ms;
+
+    if (rc == ERR_IO || rc == ERR_UNAVAILABLE || (rc == ERR_TIMEOUT && !late))
+        run->root->store_failed = true;
+    return rc;
+}
+
 int calls_run(struct run *run, const struct model_tool_call *calls, size_t count)
 {
     struct job *jobs = arena_array(run->arena, struct job, count);
@@ -383,7 +394,7 @@ int calls_run(struct run *run, const struct model_tool_call *calls, size_t count
         if (rc == 0)
             find_twin(jobs, &jobs[i]);
     }
-    return rc < 0 ? rc : run_jobs(run, jobs, count);
+    return watch_store(run, rc < 0 ? rc : run_jobs(run, jobs, count));
 }
 
 /* A person did not agree. */
@@ -478,7 +489,5 @@ int calls_go_on(struct run *run)
         rc = run_jobs(run, jobs, count);
     for (size_t i = 0; i < count; i++)
         settle(&jobs[i]);
-    if (rc == ERR_IO || rc == ERR_TIMEOUT || rc == ERR_UNAVAILABLE)
-        run->root->undecided = true;
-    return rc;
+    return watch_store(run, rc);
 }

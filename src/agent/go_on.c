@@ -363,10 +363,10 @@ static int conduct(struct going *going, bool *ret_failed)
     deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
     rc = furnish(run);
-    run->undecided = rc < 0;
+    run->store_failed = rc < 0;
     if (rc == 0)
         rc = execute(going);
-    if (!run->undecided)
+    if (!run->store_failed)
         rc = run_finish(run, rc);
     if (!run->ended)
         rc = give_back(going);

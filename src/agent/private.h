@@ -69,7 +69,7 @@ struct run {
     size_t decision_count;
     bool paused;              /* its end is a pause */
     bool ended;               /* its end, or pause, is stored */
-    bool undecided;           /* the store failed before what people had decided could be done */
+    bool store_failed;        /* in the midst of calls, perhaps a member's: no answer may follow */
     struct store_batch extra; /* what else is stored with its end or pause: approvals */
     int64_t tokens;           /* spent, estimated where a provider does not say */
     struct buf delta;         /* heap: answer text that is held back while it may mean silence */

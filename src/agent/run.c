@@ -151,6 +151,11 @@ static int end_failed(struct run *run, int rc)
 
 int run_finish(struct run *run, int rc)
 {
+    if (rc >= 0 && run->store_failed)
+        rc =
+            err_set(ERR_UNAVAILABLE, "The store failed while the run was at work; what was done is "
+                                     "recorded: repeat the request with the same "
+                                     "Idempotency-Key.");
     if (rc < 0)
         return end_failed(run, rc);
     if (rc == CALLS_PAUSE)

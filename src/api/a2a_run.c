@@ -262,6 +262,7 @@ int a2a_run(struct exchange *x, const struct rpc_message *message, bool old, boo
     }
     take_end(&job);
     x->answer.run_id = STR("");
+    x->answer.failure = job.rc;
     if (stream) {
         (void)send_end(&job); /* whoever left reads the task later */
         return 0;

@@ -22,6 +22,7 @@ struct answer {
     struct str run_id;    /* of a chat: a replay reads the answer from that run */
     struct str keep_body; /* stored for replays instead of body, when body holds a secret */
     bool sent;            /* it was streamed already */
+    int failure; /* told inside an answer of status 200 (JSON-RPC): ERR_*, for a repeat; 0: none */
 };
 
 struct exchange {

@@ -173,12 +173,14 @@ static bool did_nothing(int code)
 void idempotency_end(struct exchange *x, int code)
 {
     struct idempotency_row *row = x->idempotency;
-    bool forget = code < 0 && did_nothing(code);
     struct err cause = *err_get();
+    bool forget;
     int rc;
 
     if (!row)
         return;
+    code = code == 0 ? x->answer.failure : code;
+    forget = code < 0 && did_nothing(code);
     x->idempotency = NULL;
     row->state = code < 0 ? STR("failed") : STR("done");
     row->status = x->answer.status;

@@ -162,6 +162,7 @@ static void give_failure(struct mcp_request *request, int rc)
     if (json_parse(request->x->arena, problem_json(request->x, rc), &problem) == 0)
         detail = json_get_str(problem, "detail");
     give(request, detail, STR(""), true);
+    request->x->answer.failure = rc;
 }
 
 /* An answer that may be kept for a repeat has no secrets: approvals are decided with a key. */

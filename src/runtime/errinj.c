@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -20,6 +21,45 @@ bool errinj_active_;
 
 static struct fault faults[MAX_FAULTS];
 static size_t fault_count;
+
+/* Of a counting pass. Points are passed on several threads. */
+enum { MAX_POINTS = 64 };
+static pthread_mutex_t points_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct errinj_passed points[MAX_POINTS];
+static size_t point_count;
+static bool counting;
+
+static void count_point(const char *name)
+{
+    size_t i = 0;
+
+    pthread_mutex_lock(&points_lock);
+    while (i < point_count && strcmp(points[i].name, name) != 0)
+        i++;
+    if (i == point_count && point_count < MAX_POINTS)
+        points[point_count++] = (struct errinj_passed){name, 0};
+    if (i < point_count)
+        points[i].times++;
+    pthread_mutex_unlock(&points_lock);
+}
+
+void errinj_count(void)
+{
+    fault_count = 0;
+    point_count = 0;
+    errinj_active_ = counting = true;
+}
+
+size_t errinj_passed(struct errinj_passed *ret_points, size_t max)
+{
+    size_t count;
+
+    pthread_mutex_lock(&points_lock);
+    count = MIN(point_count, max);
+    memcpy(ret_points, points, count * sizeof(*points));
+    pthread_mutex_unlock(&points_lock);
+    return count;
+}
 
 static bool parse_fault(struct str text, struct fault *ret_fault)
 {
@@ -50,7 +90,7 @@ int errinj_set(const char *spec)
 {
     struct str rest = str_from(spec), part;
 
-    errinj_active_ = false;
+    errinj_active_ = counting = false;
     fault_count = 0;
     if (rest.len == 0)
         return 0;
@@ -71,6 +111,8 @@ int errinj_set(const char *spec)
 
 bool errinj_hit_(const char *name)
 {
+    if (counting)
+        count_point(name);
     for (size_t i = 0; i < fault_count; i++) {
         struct fault *fault = &faults[i];
         if (strcmp(fault->name, name) != 0)

@@ -22,4 +22,14 @@ static inline bool errinj(const char *name)
  * from tests. */
 MUST_CHECK int errinj_set(const char *spec);
 
+/* Count how often each point is passed, with no fault set: how a test finds out which points there
+ * are on a way, to fail each of them in turn. errinj_set() ends the counting. */
+struct errinj_passed {
+    const char *name;
+    int64_t times;
+};
+void errinj_count(void);
+/* What was passed since, up to max points; returns how many. */
+size_t errinj_passed(struct errinj_passed *ret_points, size_t max);
+
 #endif

@@ -4,7 +4,6 @@
 #include "secure/seal.h"
 #include "store/backend.h"
 
-extern const struct store_ops store_memory;
 extern const struct tool tool_schedule, tool_summarise, tool_recall;
 
 struct script script;
@@ -38,6 +37,8 @@ static int scripted_chat(void *state, const struct model_request *request, struc
 
     (void)state;
     script.calls++;
+    if (script.answer)
+        return script.answer(request, arena, ret_reply);
     if (rc < 0 || script.fail || (script.fail_after_tool && has_tool_result(request))) {
         *ret_error = rc < 0 ? MODEL_CANCELLED : MODEL_UNAVAILABLE;
         return rc < 0 ? rc : err_set(ERR_UNAVAILABLE, "The scripted model is down.");
@@ -64,17 +65,46 @@ static const struct model_ops model_scripted = {
 
 static void register_all(void)
 {
-    static const struct store_ops *const stores[] = {&store_memory, NULL};
+    static const struct store_ops *const stores[] = {&store_memory, &store_sqlite, NULL};
     static const struct model_ops *const models[] = {&model_scripted, NULL};
 
     store_register(stores);
     model_register(models);
 }
 
-static int open_house(struct house *house, const char *yaml)
+static int open_sealer(struct house *house, const struct env *env)
+{
+    bool created;
+
+    if (str_is(str_from(house->config.store), "memory"))
+        return sealer_new_ephemeral(env, &house->sealer);
+    return sealer_open(env, str_printf(house->t->arena, "%s/key", house->config.data_dir).ptr, true,
+        &house->sealer, &created);
+}
+
+static int read_declared(struct house *house, const struct tool *const *tools, size_t count)
+{
+    int rc = agent_set_read(&house->config, tools, count, &house->agents);
+
+    return rc < 0 ? rc : policy_open(&house->config, &house->policy);
+}
+
+static int serve(struct house *house)
+{
+    struct http_server_options options;
+
+    api_init(&house->api, &house->agent, house->calendar, "0.0.0");
+    house->api.sole_at_start = true;
+    http_server_options_init(&options);
+    options.host = "127.0.0.1";
+    options.port = 0;
+    options.max_body_bytes = (size_t)house->config.server_max_body_bytes;
+    return http_server_start(fiber_loop(), &options, api_handle, &house->api, &house->server);
+}
+
+static int open_house(struct house *house, const char *settings)
 {
     static const struct tool *const tools[] = {&tool_schedule, &tool_summarise, &tool_recall};
-    struct http_server_options options;
     struct api_key_request request = {STR("default"), STR("test"), STR("admin"), 0};
     struct api_key_row row;
     const struct env *env = env_system();
@@ -82,14 +112,13 @@ static int open_house(struct house *house, const char *yaml)
 
     log_level_set(LOG_OFF);
     register_all();
-    rc = config_load_text(&house->config,
-        str_printf(house->t->arena, "store: memory\nmodel: scripted\nmodel.fallback: \"\"\n%s",
-            yaml ? yaml : ""),
-        "test.yaml");
+    rc = config_load_text(&house->config, str_from(settings), "test.yaml");
     if (rc == 0)
         rc = secure_init();
     if (rc == 0)
-        rc = sealer_new_ephemeral(env, &house->sealer);
+        rc = read_declared(house, tools, ARRAY_LEN(tools));
+    if (rc == 0)
+        rc = open_sealer(house, env);
     if (rc == 0)
         rc = store_open(&house->config, env, house->sealer, &house->store);
     if (rc == 0)
@@ -98,7 +127,7 @@ static int open_house(struct house *house, const char *yaml)
         rc = model_open(&house->config, env, STR("scripted"), &house->model);
     if (rc == 0)
         rc = store_workspace(house->store, STR("default"));
-    if (rc == 0)
+    if (rc == 0 && !house->key[0])
         rc = api_key_create(house->store, env, &request, house->t->arena, house->key, &row);
     if (rc < 0)
         return rc;
@@ -111,24 +140,45 @@ static int open_house(struct house *house, const char *yaml)
         .configured_count = 1,
         .tools = tools,
         .tool_count = ARRAY_LEN(tools),
-        .services = &house->services};
-    api_init(&house->api, &house->agent, house->calendar, "0.0.0");
-    house->api.sole_at_start = true;
-    http_server_options_init(&options);
-    options.host = "127.0.0.1";
-    options.port = 0;
-    options.max_body_bytes = (size_t)house->config.server_max_body_bytes;
-    return http_server_start(fiber_loop(), &options, api_handle, &house->api, &house->server);
+        .services = &house->services,
+        .agents = house->agents,
+        .policy = house->policy};
+    return serve(house);
+}
+
+bool house_open_as(struct house *house, struct test *t, const char *settings)
+{
+    char key[API_KEY_LEN + 1];
+
+    memcpy(key, house->key, sizeof(key));
+    *house = (struct house){.t = t};
+    memcpy(house->key, key, sizeof(key));
+    if (EXPECT_OK(open_house(house, settings)))
+        return true;
+    house_close(house);
+    return false;
 }
 
 bool house_open(struct house *house, struct test *t, const char *yaml)
 {
     *house = (struct house){.t = t};
     script = (struct script){.reply = "Done."};
-    if (EXPECT_OK(open_house(house, yaml)))
-        return true;
-    house_close(house);
-    return false;
+    return house_open_as(house, t,
+        str_printf(
+            t->arena, "store: memory\nmodel: scripted\nmodel.fallback: \"\"\n%s", yaml ? yaml : "")
+            .ptr);
+}
+
+bool house_restart(struct house *house)
+{
+    struct test *t = house->t;
+
+    http_server_stop(house->server);
+    house->server = NULL;
+    api_deinit(&house->api);
+    if (fiber_sleep(2) < 0) /* ids of processes sort by time */
+        return false;
+    return EXPECT_OK(serve(house));
 }
 
 void house_close(struct house *house)
@@ -145,6 +195,8 @@ void house_close(struct house *house)
         store_close(house->store);
     if (house->sealer)
         sealer_free(house->sealer);
+    agent_set_free(house->agents);
+    policy_free(house->policy);
     config_deinit(&house->config);
 }
 

@@ -4,6 +4,8 @@
 #ifndef TESTS_API_HOUSE_H
 #define TESTS_API_HOUSE_H
 
+#include "agent/definition.h"
+#include "agent/policy.h"
 #include "api/api.h"
 #include "http/client.h"
 #include "store/api_keys.h"
@@ -18,6 +20,9 @@ struct script {
     bool fail;                    /* it is down */
     bool fail_after_tool;         /* it is down once the tool has run */
     int calls;
+    /* Answers instead of all that; NULL: what stands above. */
+    int (*answer)(
+        const struct model_request *request, struct arena *arena, struct model_reply *ret_reply);
 };
 
 struct house {
@@ -28,6 +33,8 @@ struct house {
     struct calendar *calendar;
     struct model *model;
     struct tool_services services;
+    struct agent_set *agents;
+    struct policy *policy;
     struct agent_house agent;
     struct api api;
     struct http_server *server;
@@ -38,6 +45,11 @@ extern struct script script;
 
 /* yaml: settings, may be NULL. False (with the test failed) when it cannot be built. */
 bool house_open(struct house *house, struct test *t, const char *yaml);
+/* The same with all settings given; its key is made when it has none yet. Another store than memory
+ * is sealed by a file in the setting data-dir. */
+bool house_open_as(struct house *house, struct test *t, const char *settings);
+/* Another process takes over the store: what the one before had begun is left as it is. */
+bool house_restart(struct house *house);
 void house_close(struct house *house);
 /* Another key with these scopes, in the test's arena. */
 const char *house_key(struct house *house, const char *scopes);
