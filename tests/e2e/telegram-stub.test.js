@@ -456,3 +456,141 @@ test('faults of deliveries: duplicates, lost answers, another order between chat
   await tg.until(() => tg.bot.pending.size === 0, { what: 'deliveries' });
   assert.deepEqual(hook.seen.map(({ update }) => update.message.text), ['twice', 'twice', 'again', 'again', 'passes', 'held']);
 });
+
+// ---- the second opinion: a client library that many bots are made with ----
+
+async function grammy(tg, setUp) {
+  const { Bot } = await import('grammy');
+  const bot = new Bot(tg.bot.token, { client: { apiRoot: tg.root } });
+  const errors = [];
+  bot.catch((error) => errors.push(error));
+  setUp(bot);
+  await bot.init();
+  return { bot, errors };
+}
+
+test('grammY: long polling, commands, replies, edits, buttons, polls, files', async (t) => {
+  const { tg, ana, ben } = await world({ bot: { privacy: false } });
+  const { GrammyError, InlineKeyboard, InputFile } = await import('grammy');
+  const group = tg.forum('Forum', [ana, ben], { quiet: true });
+  const topic = tg.topic(group, 'Deals', ana);
+  const votes = [];
+  const { bot, errors } = await grammy(tg, (b) => {
+    b.command('ask', (ctx) => ctx.reply(`<b>${ctx.match}</b>`, {
+      parse_mode: 'HTML', reply_markup: new InlineKeyboard().text('Yes', 'yes').text('No', 'no'), reply_parameters: { message_id: ctx.msg.message_id },
+      message_thread_id: ctx.msg.is_topic_message ? ctx.msg.message_thread_id : undefined,
+    }));
+    b.callbackQuery('yes', async (ctx) => {
+      await ctx.answerCallbackQuery({ text: 'Noted' });
+      await ctx.editMessageText(`yes, said ${ctx.from.first_name}`);
+    });
+    b.command('vote', (ctx) => ctx.replyWithPoll('When?', [{ text: 'Mon' }, { text: 'Tue' }], { is_anonymous: false }));
+    b.command('file', (ctx) => ctx.replyWithDocument(new InputFile(Buffer.from('a,b\n1,2\n'), 'table.csv'), { caption: 'the table' }));
+    b.on('poll_answer', (ctx) => votes.push(ctx.pollAnswer.option_ids));
+    b.on('message:document', async (ctx) => {
+      const file = await ctx.getFile();
+      const got = await fetch(`${tg.root}/file/bot${tg.bot.token}/${file.file_path}`);
+      await ctx.reply(`got ${(await got.text()).length} bytes`);
+    });
+    b.on('edited_message:text', (ctx) => ctx.react('👀'));
+  });
+  t.after(() => tg.stop());
+  const started = bot.start({ allowed_updates: ['message', 'edited_message', 'callback_query', 'poll_answer'], drop_pending_updates: true });
+  await tg.until(() => tg.bot.poll, { what: 'the first getUpdates' });
+
+  ana.says(group, '/ask@TheoBot shall we?', { thread: topic });
+  const asked = await tg.said(group);
+  assert.deepEqual([asked.text, asked.parts('bold'), asked.buttons, asked.thread], ['shall we?', ['shall we?'], [['Yes', 'No']], topic]);
+  const press = ben.presses(asked.message, 'Yes');
+  await tg.until(() => press.answer && asked.message.edit_date);
+  assert.deepEqual([press.answer.text, asked.message.text], ['Noted', 'yes, said Ben']);
+  ana.says(group, '/vote');
+  const poll = await tg.said(group);
+  assert.equal(poll.thread, undefined);
+  ben.votes(poll.message, ['Tue']);
+  await tg.until(() => votes.length > 0);
+  assert.deepEqual(votes, [[1]]);
+  const mine = ben.says(group, '/file');
+  assert.deepEqual([(await tg.said(group)).document.file_name, tg.spoken(group).at(-1).caption], ['table.csv', 'the table']);
+  ben.edits(mine, 'never mind');
+  await tg.until(() => mine.reactions?.get(tg.bot.user.id) === '👀');
+  ana.sends(tg.bot, { document: { name: 'x.txt', bytes: Buffer.from('12345') } });
+  assert.equal((await tg.said(ana)).text, 'got 5 bytes');
+
+  await assert.rejects(bot.api.sendMessage(group.id, 'x', { message_thread_id: 1 }), (error) =>
+    error instanceof GrammyError && error.error_code === 400 && error.description === 'Bad Request: message thread not found');
+  tg.fault({ method: 'sendMessage', do: 'error', code: 429, retry_after: 3 });
+  await assert.rejects(bot.api.sendMessage(group.id, 'x'), (error) => error.parameters.retry_after === 3);
+  await bot.stop();
+  await started;
+  assert.deepEqual(errors, []);
+  assert.deepEqual([...tg.oddities], []);
+  assert.deepEqual(tg.log.broken, []);
+});
+
+test('grammY: webhook with a secret token', async (t) => {
+  const { tg, ana } = await world({ bot: { privacy: false } });
+  const { webhookCallback } = await import('grammy');
+  const { bot, errors } = await grammy(tg, (b) => b.on('message:text', (ctx) => ctx.reply(`heard ${ctx.msg.text}`)));
+  const handle = webhookCallback(bot, 'http', { secretToken: 'right' });
+  const server = http.createServer(handle);
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => { server.close(); server.closeAllConnections(); return tg.stop(); });
+  await bot.api.setWebhook(`http://127.0.0.1:${server.address().port}/`, { secret_token: 'right', allowed_updates: ['message'] });
+  ana.says(tg.bot, 'one');
+  assert.equal((await tg.said(ana)).text, 'heard one');
+  await bot.api.setWebhook(`http://127.0.0.1:${server.address().port}/`, { secret_token: 'wrong' });
+  ana.says(tg.bot, 'two');
+  await tg.until(() => tg.log.deliveries.some((d) => d.status === 401));
+  assert.equal(tg.spoken(ana).length, 1);
+  assert.deepEqual(errors, []);
+});
+
+test('scenarios: what a file expects is found, and what is missing is said', async () => {
+  const { Play, options } = await import('../peers/telegram/scenario.js');
+  const play = async (steps) => {
+    const scenario = { people: { ana: 'Ana', ben: 'Ben' }, chats: { deals: { type: 'forum', people: ['ana', 'ben'], topics: ['Pricing'] } }, steps };
+    const tg = new Telegram({ limits: false, repeatedOffsetMs: 0, ...options(scenario) });
+    await tg.start();
+    const played = new Play(tg, scenario).setUp();
+    const { bot } = await grammy(tg, (b) => {
+      b.on('callback_query', (ctx) => ctx.answerCallbackQuery('pressed'));
+      b.on('message:text', async (ctx) => {
+        const topic = ctx.msg.is_topic_message ? ctx.msg.message_thread_id : undefined;
+        if (!ctx.msg.text.includes('@TheoBot')) return;
+        const sent = await ctx.reply('…', { message_thread_id: topic, reply_parameters: { message_id: ctx.msg.message_id } });
+        await ctx.api.editMessageText(ctx.chat.id, sent.message_id, ctx.msg.text.toUpperCase(), { reply_markup: { inline_keyboard: [[{ text: 'OK', callback_data: 'ok' }]] } });
+      });
+    });
+    const started = bot.start();
+    await tg.until(() => tg.bot.poll, { what: 'the first getUpdates' });
+    try {
+      await played.run();
+    } finally {
+      await bot.stop();
+      await started;
+      await tg.stop();
+    }
+  };
+  await play([
+    { ana: 'hello', in: 'deals' }, { theo: 'silent', ms: 100 },
+    { ana: '$bot hello', in: 'deals/Pricing', as: 'first' },
+    { theo: { contains: 'HELLO', not: 'hello', reply: true, buttons: [['OK']], final: 100, edited: true } },
+    { ben: { press: 'OK' } }, { theo: { press: 'pressed' } },
+    { theo: 'silent', in: 'deals/General', ms: 100 },
+    { ben: 'hi $bot', in: 'private' }, { theo: { matches: '^HI @', reply: 'last' } },
+    { ana: '$bot a', in: 'deals' }, { ana: '$bot b' }, { theo: { count: 2, contains: '@THEOBOT' }, ms: 300 },
+    { world: { calls: { method: 'editMessageText', is: 4 } } },
+  ]);
+  const wrong = [
+    [[{ ana: '$bot hello', in: 'deals' }, { theo: { contains: 'bye' }, ms: 300 }], /no "bye"; Theo said "@THEOBOT HELLO"/],
+    [[{ ana: '$bot hello', in: 'deals' }, { theo: 'silent', ms: 1000 }], /Theo spoke: "@THEOBOT HELLO"/],
+    [[{ ana: 'hello', in: 'deals' }, { theo: 'HELLO', ms: 200 }], /Theo said nothing within 200 ms/],
+    [[{ ana: '$bot x', in: 'deals/Pricing' }, { theo: 'X', in: 'deals/General', ms: 200 }], /Theo said nothing/],
+    [[{ ana: '$bot x', in: 'deals' }, { theo: { count: 2 }, ms: 200 }], /said 1 things, not 2/],
+    [[{ carl: 'x', in: 'deals' }], /nobody is called "carl"/],
+    [[{ ana: 'x', in: 'deals/Prices' }], /no topic "Prices"/],
+    [[{ ana: 'x', in: 'deals' }, { theo: { says: 'x' } }], /has no "says"/],
+  ];
+  for (const [steps, message] of wrong) await assert.rejects(play(steps), message);
+});

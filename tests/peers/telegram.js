@@ -8,7 +8,8 @@
 //   const answer = await tg.said(group);               // the bot's next message there
 //   await tg.stop();
 // As a program: node tests/peers/telegram.js [--port 8081] [--token T] [--username U] [--no-limits]
-//   [--no-log]: prints one line of JSON, {"root", "token"}.
+//   [--no-log] [--scenario FILE]: prints one line of JSON, {"root", "token"}, and plays the scenario's
+//   steps with whatever bot connects.
 //
 // It takes what Telegram takes and refuses what Telegram refuses with Telegram's words; what a
 // method does not know is listed in tg.oddities. People's doings are in telegram/world.js, the
@@ -147,8 +148,9 @@ class Telegram {
     const context = { bot, world: this.world, options: this.options, files, gone: (then) => response?.on('close', then) };
     try {
       if (!Object.hasOwn(methods, method)) throw new ApiError(404, 'Not Found: method not found');
+      const attached = (name) => name in files && Object.values(args).includes(`attach://${name}`);
       for (const name of [...Object.keys(args), ...Object.keys(files)])
-        if (!known(method, name)) this.oddities.add(`${method}: ${name}`);
+        if (!known(method, name) && !attached(name)) this.oddities.add(`${method}: ${name}`);
       const id = Number(args.chat_id);
       if (args.chat_id) this.limits.check(method, args.chat_id, id < 0 && this.world.chats.get(id)?.type !== 'channel');
       else this.limits.check(method, method);

@@ -184,6 +184,7 @@ class Bot {
     const begun = Date.now();
     const answer = await this.send(hook, entry, fault ?? {});
     this.stub.log.delivery(this, entry, { ...answer, ms: Date.now() - begun, body: undefined });
+    this.stub.changed();
     if (this.webhook !== hook) return;
     const accepted = answer.status >= 200 && answer.status <= 299 && fault?.do !== 'drop_after';
     if (accepted) {

@@ -78,7 +78,7 @@ class World {
 
   group(title, people = [], { bots = this.bots, type = 'group', forum = false, username, quiet = false, admins = [] } = {}) {
     const id = type === 'group' ? -(this.nextGroup++) : supergroupBase - this.nextGroup++;
-    const chat = this.newChat({ id, type, title, username, is_forum: forum });
+    const chat = this.newChat({ id, type, title, username, is_forum: forum, lastId: forum ? 1 : 0 });
     this.chats.set(id, chat);
     if (forum) chat.topics.set(1, { id: 1, name: 'General' });
     people.forEach((person, i) => this.setStatus(chat, person, i === 0 ? 'creator' : 'member', { quiet: true }));
