@@ -3,6 +3,7 @@
  * the run stays open and its approvals are due again when the lease ends. */
 #include "agent/approval.h"
 #include "agent/checkpoint.h"
+#include "agent/live.h"
 #include "agent/memory.h"
 #include "base/log.h"
 #include "runtime/errinj.h"
@@ -362,6 +363,7 @@ static int conduct(struct going *going, bool *ret_failed)
     run->deadline_ms = loop_now_ms(fiber_loop()) + run->house->config->run_timeout_ms;
     deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
+    live_run_begin(run->house->live, run->row.id);
     rc = furnish(run);
     run->store_failed = rc < 0;
     if (rc == 0)
@@ -370,6 +372,7 @@ static int conduct(struct going *going, bool *ret_failed)
         rc = run_finish(run, rc);
     if (!run->ended)
         rc = give_back(going);
+    live_run_end(run->house->live, run->row.id);
     metric_add(M_RUNS_IN_FLIGHT, NULL, -1);
     if (rc == 0)
         memory_after_run(run->house, &run->session.row);

@@ -1,4 +1,5 @@
 #include "agent/approval.h"
+#include "agent/live.h"
 #include "agent/memory.h"
 #include "agent/private.h"
 #include "runtime/loop.h"
@@ -213,7 +214,9 @@ int run_chat(const struct agent_house *house, const struct run_request *request,
     memcpy(context->run_id, run->row.id.ptr, ULID_LEN + 1);
     deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
+    live_run_begin(house->live, run->row.id);
     rc = journaled(run);
+    live_run_end(house->live, run->row.id);
     metric_add(M_RUNS_IN_FLIGHT, NULL, -1);
     if (rc == 0)
         memory_after_run(house, &run->session.row);
@@ -246,13 +249,14 @@ static int interrupt_page(
     return store_commit(house->store, &batch);
 }
 
-int run_recover(const struct agent_house *house, struct str workspace_id, size_t *ret_count)
+static int recover_open(
+    const struct agent_house *house, struct str workspace_id, struct str open, size_t *ret_count)
 {
     struct store_query query = {
         .entity = STORE_RUNS,
         .workspace_id = workspace_id,
         .index = 1,
-        .value = STR("running"),
+        .value = open,
         .limit = RECOVER_PAGE,
         .cursor = STR(""),
     };
@@ -275,6 +279,15 @@ int run_recover(const struct agent_house *house, struct str workspace_id, size_t
         if (rc < 0)
             return rc;
     }
-    *ret_count = count;
+    *ret_count += count;
     return 0;
+}
+
+int run_recover(const struct agent_house *house, struct str workspace_id, size_t *ret_count)
+{
+    int rc;
+
+    *ret_count = 0;
+    rc = recover_open(house, workspace_id, STR("running"), ret_count);
+    return rc < 0 ? rc : recover_open(house, workspace_id, STR("cancelling"), ret_count);
 }

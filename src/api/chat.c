@@ -2,7 +2,8 @@
  *
  * Streaming: the run works on a fiber of its own and hands its events through a small channel to
  * the connection's fiber, which writes them. A slow reader fills the channel and so slows the run;
- * a quiet run gets keep-alive comments; a client that leaves cancels the run. The last event is
+ * a quiet run gets keep-alive comments. A client that leaves does not end the run: it can come
+ * back for what it missed (api/runs_events.c), or cancel it (api/runs_act.c). The last event is
  * sent by us after run_chat() returned, because only then its answer is durable.
  */
 #include "api/exchange.h"
@@ -12,6 +13,7 @@
 
 #define PING_MS (15 * SECOND_MS)
 #define QUEUE 16
+#define LOOK_MS 500
 
 static const struct body_field chat_fields[] = {
     {"system_prompt", JSON_STRING, 32 * KIB},
@@ -185,14 +187,20 @@ static void run_streaming(struct chat_stream *stream)
 {
     struct fiber *fiber;
     void *item;
+    int rc;
 
     stream->items = channel_new(QUEUE);
     fiber = fiber_spawn_joinable(fiber_loop(), "chat.run", produce, stream);
     if (forward(stream) < 0)
-        fiber_cancel(fiber);
+        log_debug("chat.unheard", LOG_ERR);
     fiber_shield();
-    while (channel_get(stream->items, FIBER_NO_DEADLINE, &item) == 0)
-        free(item);
+    do {
+        rc = channel_get(stream->items, loop_now_ms(fiber_loop()) + LOOK_MS, &item);
+        if (rc == 0)
+            free(item);
+        if (__atomic_load_n(&stream->x->api->draining, __ATOMIC_RELAXED))
+            fiber_cancel(fiber); /* nobody waits for it, and the process is to end */
+    } while (rc != CHANNEL_CLOSED);
     if (fiber_join(fiber) < 0)
         abort(); /* a shielded wait without deadline cannot fail */
     fiber_unshield();

@@ -29,6 +29,10 @@ const struct route api_routes[] = {
     {HTTP_GET, "/api/sessions/{id}/messages", "read", sessions_messages, 0},
     {HTTP_GET, "/api/runs", "read", runs_list, 0},
     {HTTP_GET, "/api/runs/{id}", "read chat", runs_get, 0},
+    {HTTP_GET, "/api/runs/{id}/events", "read chat", runs_events, 0},
+    {HTTP_POST, "/api/runs/{id}/cancel", "chat", runs_cancel, ROUTE_BODY | ROUTE_EMPTY_BODY},
+    {HTTP_POST, "/api/runs/{id}/continue", "chat", runs_continue, ROUTE_BODY | ROUTE_EMPTY_BODY},
+    {HTTP_POST, "/api/runs/{id}/fork", "chat", runs_fork, ROUTE_BODY | ROUTE_EMPTY_BODY},
 
     {HTTP_GET, "/api/agents", "read chat", agents_list, 0},
     {HTTP_GET, "/api/agents/{name}", "read chat", agents_get, 0},
