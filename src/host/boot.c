@@ -1,6 +1,7 @@
 #include "host/boot.h"
 
 #include "agent/definition.h"
+#include "agent/live.h"
 #include "cache/cache.h"
 #include "host/catalog.h"
 #include "secure/redact.h"
@@ -283,6 +284,8 @@ int boot_open(struct boot *boot)
     if (rc == 0)
         rc = open_agents(boot);
     if (rc == 0)
+        rc = channels_open(boot);
+    if (rc == 0)
         rc = make_data_dir(boot);
     if (rc == 0)
         rc = open_sealer(boot);
@@ -311,7 +314,8 @@ int boot_open(struct boot *boot)
         .source_count = boot->source_count,
         .services = &boot->services,
         .policy = boot->policy,
-        .tool_cache = boot->tool_cache};
+        .tool_cache = boot->tool_cache,
+        .live = live_runs_new()};
     api_init(&boot->api, &boot->house, boot->calendar, boot_version());
     boot->api.cache = boot->cache;
     return 0;
@@ -319,10 +323,12 @@ int boot_open(struct boot *boot)
 
 void boot_close(struct boot *boot)
 {
+    channels_close(boot);
     api_deinit(&boot->api);
     agent_set_free(boot->agents);
     policy_free(boot->policy);
     tool_cache_free(boot->tool_cache);
+    live_runs_free(boot->house.live);
     mcp_free(boot->mcp);
     a2a_free(boot->a2a);
     for (size_t i = 0; i < boot->model_count; i++)

@@ -8,6 +8,7 @@
 #include "agent/policy.h"
 #include "agent/tool_cache.h"
 #include "api/api.h"
+#include "host/channels.h"
 #include "host/cli.h"
 #include "http/client.h"
 #include "tools/a2a.h"
@@ -39,6 +40,7 @@ struct boot {
     struct tool_cache *tool_cache;
     struct agent_house house;
     struct api api;
+    struct channels channels;
     bool master_key_created;
     char master_key_path[4096];
 };

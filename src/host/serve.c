@@ -32,6 +32,7 @@ struct lane {
     struct http_server *http;
     struct fiber *janitor; /* the first lane's */
     struct fiber *sweeper; /* as well */
+    struct fiber *listener;
     bool first, started, draining;
     int rc;
     struct err cause;
@@ -102,6 +103,15 @@ static void keep_going(void *arg)
     while (fiber_sleep(SWEEP_MS) == 0);
 }
 
+static void hear_cancels(void *arg)
+{
+    struct lane *lane = arg;
+
+    while (fiber_sleep(SECOND_MS) == 0)
+        if (api_cancel_noted(&lane->server->boot.api, BOOT_WORKSPACE) < 0)
+            log_warn("runs.cancels", LOG_ERR);
+}
+
 static void start_lane(void *arg)
 {
     struct lane *lane = arg;
@@ -119,11 +129,14 @@ static void start_lane(void *arg)
         loop_stop(lane->loop);
     } else {
         lane->started = true;
+        channels_join(&server->boot, lane->first);
         mcp_warm(server->boot.mcp);
         if (lane->first)
             lane->janitor = fiber_spawn(lane->loop, "janitor", keep_clean, lane);
         if (lane->first)
             lane->sweeper = fiber_spawn(lane->loop, "sweeper", keep_going, lane);
+        if (lane->first)
+            lane->listener = fiber_spawn(lane->loop, "cancels", hear_cancels, lane);
     }
     report(lane, rc);
 }
@@ -158,9 +171,12 @@ static void drain_lane(void *arg)
            !__atomic_load_n(&server->hurry, __ATOMIC_RELAXED))
         if (fiber_sleep(DRAIN_STEP_MS) < 0)
             break;
+    channels_drain(&server->boot, lane->first);
     http_server_stop(lane->http);
     if (lane->sweeper)
         fiber_cancel(lane->sweeper);
+    if (lane->listener)
+        fiber_cancel(lane->listener);
     if (lane->janitor)
         fiber_cancel(lane->janitor);
     loop_stop(lane->loop);
@@ -433,6 +449,7 @@ static int serve(struct server *server)
     fill_options(server);
     server->boot.api.connections = count_connections;
     server->boot.api.connections_ctx = server;
+    channels_start(&server->boot, server->lane_count);
     rc = start_lanes(server);
     if (rc == 0) {
         announce(server, &first);

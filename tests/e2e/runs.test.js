@@ -17,11 +17,11 @@ before(async () => {
 after(async () => { await theo.stop(); await mock.stop(); });
 beforeEach(() => mock.reset());
 
-const books = () => {
+const books = (answer = 'Booked.', options) => {
   mock.on({ userMessage: /book/, hasToolResult: false }, {
     toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ action: 'book', summary: 'Call', start: '2027-03-02T15:00:00Z', duration_minutes: 30 }) }],
   });
-  mock.on({ userMessage: /book/, hasToolResult: true }, { content: 'Booked.' });
+  mock.on({ userMessage: /book/, hasToolResult: true }, { content: answer }, options);
 };
 // The events of a stream, as [{id, type, data}], until it ends or `stop` says so.
 async function read(url, headers, { method = 'GET', body, stop = () => false } = {}) {
@@ -138,15 +138,12 @@ test('a run is cancelled through another process on the same data', async () => 
 test('a run that a crash cut off is gone on with, and books once', async () => {
   const dir = scratch();
   let own = await start({ dir, env: env() });
-  mock.on({ userMessage: /book/, hasToolResult: false }, {
-    toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ action: 'book', summary: 'Once', start: '2027-03-04T15:00:00Z', duration_minutes: 30 }) }],
-  });
-  mock.on({ userMessage: /book/, hasToolResult: true }, { content: 'never' }, { chaos: { latencyMs: 20000 } });
+  books('never', { chaos: { latencyMs: 20000 } });
   const lost = own.chat('Ana: Theo, book a call').catch(() => null);
   for (let i = 0; ; i++) {
     assert.ok(i < 100);
     await sleep(50);
-    if ((await own.api('GET', '/api/schedule?from=2027-03-04T00:00:00Z&to=2027-03-05T00:00:00Z')).json.events.length === 1) break;
+    if ((await own.api('GET', '/api/schedule?from=2027-03-01T00:00:00Z&to=2027-03-05T00:00:00Z')).json.events.length === 1) break;
   }
   const { key } = own;
   await own.kill();
@@ -178,7 +175,7 @@ test('a fork has the history, and its own end', async () => {
   assert.equal(fork.status, 200, fork.text);
   assert.equal(fork.json.reply, 'Round.');
   assert.notEqual(fork.json.session_id, first.session_id);
-  const said = async (id) => (await theo.api('GET', `/api/sessions/${id}/messages`)).json.messages.map((m) => `${m.author}: ${m.text}`);
+  const said = async (id) => (await theo.api('GET', `/api/sessions/${id}/messages`)).json.messages.map((m) => `${m.party}: ${m.message}`);
   assert.deepEqual(await said(first.session_id), ['Ana: Theo, which colour?', 'Theo: Blue.']);
   assert.deepEqual(await said(fork.json.session_id), ['Ana: Theo, which colour?', 'Theo: Blue.', 'Ben: Theo, and which shape?', 'Theo: Round.']);
   const again = await theo.api('POST', `/api/runs/${first.run_id}/fork`);

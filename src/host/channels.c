@@ -1,0 +1,139 @@
+#include "host/channels.h"
+
+#include "host/boot.h"
+#include "host/catalog.h"
+
+#define SWEEP_MS (5 * SECOND_MS)
+#define CONNECT_AGAIN_MS (5 * SECOND_MS)
+
+int channels_open(struct boot *boot)
+{
+    struct channels *channels = &boot->channels;
+    int rc = 0;
+
+    for (size_t i = 0; catalog_channels[i] && rc == 0; i++) {
+        const struct channel_ops *ops = catalog_channels[i];
+
+        if (!ops->enabled(&boot->config))
+            continue;
+        assert(channels->count < CHANNELS_MAX);
+        rc = ops->open(&boot->config, boot->env, &channels->open[channels->count]);
+        if (rc == 0)
+            channels->count++;
+    }
+    return rc;
+}
+
+void channels_start(struct boot *boot, size_t loops)
+{
+    struct channels *channels = &boot->channels;
+    struct bot_options options = {.env = boot->env,
+        .config = &boot->config,
+        .house = &boot->house,
+        .store = boot->store,
+        .calendar = boot->calendar,
+        .channels = channels->open,
+        .channel_count = channels->count,
+        .workspace_id = BOOT_WORKSPACE,
+        .owner = {.id = str_from(boot->api.process_id), .sole = boot->api.sole_at_start},
+        .loops = loops};
+
+    if (channels->count == 0)
+        return;
+    channels->outbox = outbox_new(
+        boot->env, &boot->config, boot->store, BOOT_WORKSPACE, channels->open, channels->count);
+    options.outbox = channels->outbox;
+    channels->bot = bot_new(&options);
+    boot->house.listener = bot_listener(channels->bot);
+    boot->api.channel = channels->open[0];
+    boot->api.receive = bot_receive;
+    boot->api.receive_ctx = channels->bot;
+}
+
+/* Until the service answers: nothing is received before we know who we are there. */
+static int connect_all(struct boot *boot)
+{
+    const struct channels *channels = &boot->channels;
+
+    for (size_t i = 0; i < channels->count; i++) {
+        const struct channel_ops *ops = channel_ops_of(channels->open[i]);
+
+        while (ops->connect(channels->open[i]) < 0) {
+            log_warn("channel.not_connected", LOG_CSTR("channel", ops->name), LOG_ERR);
+            if (fiber_sleep(CONNECT_AGAIN_MS) < 0)
+                return ERR_CANCELLED;
+        }
+        log_info("channel.connected", LOG_CSTR("channel", ops->name),
+            LOG_STR("as", ops->who(channels->open[i]).username));
+    }
+    return 0;
+}
+
+/* Nobody can call us where no webhook is set up: then we ask. */
+static bool polls(const struct config *config)
+{
+    const char *way = config->telegram_receive;
+
+    return strcmp(way, "poll") == 0 ||
+           (strcmp(way, "auto") == 0 && config->telegram_webhook_secret[0] == '\0');
+}
+
+static void poll(void *arg)
+{
+    struct boot *boot = arg;
+    struct channel *channel = boot->channels.open[0];
+
+    channel_ops_of(channel)->poll(channel, bot_receive, boot->channels.bot);
+}
+
+static void work(void *arg)
+{
+    struct boot *boot = arg;
+    struct channels *channels = &boot->channels;
+    bool all = boot->api.sole_at_start;
+
+    if (store_workspace(boot->store, BOOT_WORKSPACE) < 0)
+        log_warn("channel.no_workspace", LOG_ERR);
+    if (connect_all(boot) < 0)
+        return;
+    if (polls(&boot->config))
+        channels->poller = fiber_spawn(fiber_loop(), "telegram.poll", poll, boot);
+    do {
+        if (bot_sweep(channels->bot, all) < 0)
+            log_warn("bot.sweep", LOG_ERR);
+        else
+            all = false;
+    } while (fiber_sleep(SWEEP_MS) == 0);
+}
+
+void channels_join(struct boot *boot, bool first)
+{
+    if (!boot->channels.bot)
+        return;
+    bot_join(boot->channels.bot);
+    if (first)
+        boot->channels.worker = fiber_spawn(fiber_loop(), "channels", work, boot);
+}
+
+void channels_drain(struct boot *boot, bool first)
+{
+    if (!boot->channels.bot)
+        return;
+    if (first && boot->channels.worker)
+        fiber_cancel(boot->channels.worker);
+    if (first && boot->channels.poller)
+        fiber_cancel(boot->channels.poller);
+    bot_drain(boot->channels.bot);
+    outbox_drain(boot->channels.outbox);
+}
+
+void channels_close(struct boot *boot)
+{
+    struct channels *channels = &boot->channels;
+
+    bot_free(channels->bot);
+    if (channels->outbox)
+        outbox_free(channels->outbox);
+    for (size_t i = 0; i < channels->count; i++)
+        channel_ops_of(channels->open[i])->close(channels->open[i]);
+}
