@@ -51,9 +51,9 @@ struct agent_house {
     const struct tool_source *sources; /* of further tools, asked by each run that needs a model */
     size_t source_count;
     struct tool_services *services;
-    const struct agent_set *agents;      /* declared ones; NULL: none */
-    const struct policy *policy;         /* NULL: tools speak for themselves */
-    struct tool_cache *tool_cache;       /* NULL: nothing is cached */
+    const struct agent_set *agents; /* declared ones; NULL: none */
+    const struct policy *policy;    /* NULL: tools speak for themselves */
+    struct tool_cache *tool_cache;  /* NULL: nothing is cached */
     struct live_runs *live; /* those that are worked on now; NULL: nobody asks (agent/live.h) */
     const struct run_listener *listener; /* of runs of channels; NULL: none */
 };
