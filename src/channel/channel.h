@@ -131,6 +131,9 @@ struct channel_sent {
     size_t ours_count;
 };
 
+/* Begins a preview's id when that is not known: the newest id known before follows. */
+#define CHANNEL_LOST "lost:"
+
 struct channel_ops {
     const char *name;
     /* Is it configured? */
@@ -158,7 +161,8 @@ struct channel_ops {
     void (*typing)(struct channel *channel, struct str chat_key);
     /* Show the beginning of an answer in the making: *message_id is "" at first, and is then that
      * of the message (or draft) to go on with. *next_ms: monotonic, not before then again. 0, or
-     * an error after which it is better left. */
+     * an error after which it is better left; the row that follows gets *message_id all the same:
+     * it may then say CHANNEL_LOST, that the message may be there and has to be found. */
     int (*preview)(struct channel *channel, struct str chat_key, struct str reply_to,
         struct str text, struct arena *arena, struct str *message_id, int64_t *next_ms);
     void (*answer_press)(struct channel *channel, struct str press_id, struct str text, bool alert);

@@ -18,8 +18,9 @@
 #define OUTBOX_BUCKETS 256
 /* Who has to wait longer ends its fiber; the sweep brings the chat back. */
 #define OUTBOX_LINGER_MS (10 * SECOND_MS)
-/* A try begins only with so much of the lease left: longer than any single call takes. */
+/* A try begins only with so much of the lease left, and ends before. */
 #define OUTBOX_FRESH_MS (20 * SECOND_MS)
+#define OUTBOX_CALL_MS (19 * SECOND_MS)
 
 struct outbox_limits;
 struct outbox_notes;

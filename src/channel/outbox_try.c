@@ -263,6 +263,7 @@ static int send_once(struct try *t)
     struct channel_sent former = t->sent;
     struct str *ids;
     size_t count;
+    int64_t deadline_ms;
     int rc;
 
     t->sent.retry_after_ms = 0;
@@ -270,7 +271,10 @@ static int send_once(struct try *t)
         find_ours(t);
     if (errinj("outbox.sending"))
         return err_set(ERR_IO, "injected fault");
+    /* It ends within the lease: afterwards somebody else may be at it. */
+    deadline_ms = fiber_set_deadline(loop_now_ms(t->chat->loop) + OUTBOX_CALL_MS);
     rc = channel_ops_of(t->channel)->send(t->channel, t->row, t->arena, &t->sent);
+    fiber_set_deadline(deadline_ms);
     if (errinj("outbox.sent")) {
         t->sent = former;
         rc = CHANNEL_UNKNOWN;
@@ -339,6 +343,18 @@ static enum outbox_step send_parts(struct try *t, int64_t *ret_wait_ms)
     }
 }
 
+/* Where a message that may be out is looked for. A preview whose sending was cut off is one. */
+static void read_search(struct try *t, const struct outbox_post *post)
+{
+    t->sent.after = post->after;
+    t->sent.looked = post->looked;
+    if (t->sent.parts == 0 && str_starts(post->message_id, STR(CHANNEL_LOST))) {
+        t->sent.unsure = true;
+        if (t->row->attempts == 0)
+            t->sent.after = str_slice(post->message_id, strlen(CHANNEL_LOST), post->message_id.len);
+    }
+}
+
 enum outbox_step outbox_try(
     struct outbox_chat *chat, struct outbox_row *row, struct arena *arena, int64_t *ret_wait_ms)
 {
@@ -352,10 +368,8 @@ enum outbox_step outbox_try(
     t.sent.message_ids = str_empty(row->channel_ids) ? STR("[]") : row->channel_ids;
     t.sent.parts = count;
     t.sent.moved_to = t.sent.after = STR("");
-    if (outbox_read(row, arena, &post) == 0) {
-        t.sent.after = post.after;
-        t.sent.looked = post.looked;
-    }
+    if (outbox_read(row, arena, &post) == 0)
+        read_search(&t, &post);
     step = take(&t, ret_wait_ms);
     if (step != OUTBOX_DONE)
         return step;

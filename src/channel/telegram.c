@@ -40,6 +40,7 @@ static int open_telegram(
     telegram->config = config;
     telegram->env = env;
     telegram->bot_id = str_heap(bot_id);
+    telegram->memory = telegram_memory_new();
     pthread_mutex_init(&telegram->mutex, NULL);
     *ret_channel = (struct channel *)telegram;
     return 0;
@@ -50,6 +51,7 @@ static void close_telegram(struct channel *channel)
     struct telegram *telegram = (struct telegram *)channel;
 
     pthread_mutex_destroy(&telegram->mutex);
+    telegram_memory_free(telegram->memory);
     free(telegram->bot_id);
     free(telegram->username);
     free(telegram->name);
@@ -106,4 +108,9 @@ const struct channel_ops channel_telegram = {
     .read = telegram_read,
     .poll = telegram_poll,
     .send = telegram_send,
+    .typing = telegram_typing,
+    .preview = telegram_preview,
+    .answer_press = telegram_answer_press,
+    .download = telegram_download,
+    .is_admin = telegram_is_admin,
 };

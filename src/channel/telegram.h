@@ -17,8 +17,9 @@ struct telegram {
     char *bot_id;          /* the part of the token before the colon */
     pthread_mutex_t mutex; /* over what follows */
     bool connected;
-    char *username, *name; /* heap; set once, by connect(), and kept until close */
-    bool reads_all;        /* privacy mode is off */
+    char *username, *name;          /* heap; set once, by connect(), and kept until close */
+    bool reads_all;                 /* privacy mode is off */
+    struct telegram_memory *memory; /* telegram_memory.c: what keeps calls few */
 };
 
 /* What Telegram is asked to deliver, as a JSON array. */

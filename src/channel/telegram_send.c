@@ -1,7 +1,6 @@
 /* What an outbox row says, as calls of the Bot API: one message a call of telegram_send(). */
 #include "channel/telegram_send.h"
 
-#include "base/log.h"
 #include "text/telegram_html.h"
 
 int telegram_place_of(struct str chat_key, struct telegram_place *ret_place)
@@ -28,6 +27,19 @@ void telegram_write_place(
     json_raw_member(w, "chat_id", place->chat_id);
     if (with_topic && !str_empty(place->topic_id))
         json_raw_member(w, "message_thread_id", place->topic_id);
+}
+
+void telegram_write_reply(struct json_writer *w, const struct outbox_post *post)
+{
+    int64_t id;
+
+    if (!str_to_i64(post->reply_to, &id))
+        return;
+    json_name(w, "reply_parameters");
+    json_object_begin(w);
+    json_i64_member(w, "message_id", id);
+    json_bool_member(w, "allow_sending_without_reply", true);
+    json_object_end(w);
 }
 
 int telegram_say_call(struct telegram_say *say, const struct telegram_call *call)
@@ -60,146 +72,91 @@ void telegram_say_add(struct telegram_say *say, struct str message_id)
     sent->parts++;
 }
 
-static int refuse(const char *why)
+int telegram_say_refuse(const char *why)
 {
     err_set(ERR_FAILED, "%s", why);
     return CHANNEL_REFUSED;
 }
 
-static struct str answered_id(const struct telegram_say *say)
+struct str telegram_say_id(const struct telegram_say *say)
 {
     int64_t id = json_get_i64(say->answer.result, "message_id", 0);
 
     return str_printf(say->arena, "%lld", (long long)id);
 }
 
-static bool refused(const struct telegram_say *say, int rc, enum telegram_refusal refusal)
+bool telegram_say_refused(const struct telegram_say *say, int rc, enum telegram_refusal refusal)
 {
     return rc == CHANNEL_REFUSED && say->answer.refusal == refusal;
 }
 
-/* A part of a text. */
-struct piece {
+/* A caption as it is sent and as it is looked for. */
+struct caption {
     struct telegram_say *say;
-    const struct telegram_part *part;
-    bool plain, first, last;
+    struct telegram_part *parts;
+    size_t count;
 };
 
-static void write_content(struct json_writer *w, const struct piece *piece)
+static void write_caption(struct json_writer *w, void *ctx)
 {
-    json_str_member(w, "text", piece->plain ? piece->part->plain : piece->part->html);
-    if (!piece->plain)
+    const struct caption *caption = ctx;
+    bool plain = caption->say->sent->plain;
+
+    if (caption->count <= 1)
+        telegram_write_buttons(w, &caption->say->post);
+    if (caption->count == 0)
+        return;
+    json_str_member(w, "caption", plain ? caption->parts[0].plain : caption->parts[0].html);
+    if (!plain)
         json_cstr_member(w, "parse_mode", "HTML");
-    json_raw_member(w, "link_preview_options", STR("{\"is_disabled\":true}"));
 }
 
-static void write_button(struct json_writer *w, const struct outbox_button *button)
+static const char *type_of(struct str file_name)
 {
-    json_object_begin(w);
-    json_str_member(w, "text", button->text);
-    if (!str_empty(button->url))
-        json_str_member(w, "url", button->url);
-    else
-        json_str_member(w, "callback_data", button->data);
-    json_object_end(w);
+    static const char *const types[][2] = {{".md", "text/markdown"}, {".txt", "text/plain"},
+        {".csv", "text/csv"}, {".ics", "text/calendar"}, {".html", "text/html"},
+        {".json", "application/json"}, {".pdf", "application/pdf"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_ends(file_name, str_from(types[i][0])))
+            return types[i][1];
+    return "application/octet-stream";
 }
 
-static void write_buttons(struct json_writer *w, const struct outbox_post *post)
+static int upload(struct telegram_say *say, struct caption *caption)
 {
-    if (post->button_count == 0)
-        return;
-    json_name(w, "reply_markup");
-    json_object_begin(w);
-    json_name(w, "inline_keyboard");
-    json_array_begin(w);
-    for (size_t i = 0; i < post->button_count; i++) {
-        if (i == 0 || post->buttons[i].new_row)
-            json_array_begin(w);
-        write_button(w, &post->buttons[i]);
-        if (i + 1 == post->button_count || post->buttons[i + 1].new_row)
-            json_array_end(w);
-    }
-    json_array_end(w);
-    json_object_end(w);
-}
-
-static void write_reply(struct json_writer *w, const struct outbox_post *post)
-{
-    int64_t id;
-
-    if (!str_to_i64(post->reply_to, &id))
-        return;
-    json_name(w, "reply_parameters");
-    json_object_begin(w);
-    json_i64_member(w, "message_id", id);
-    json_bool_member(w, "allow_sending_without_reply", true);
-    json_object_end(w);
-}
-
-/* How a message stands, whether it is sent or edited to be so. */
-static void write_state(struct json_writer *w, void *ctx)
-{
-    const struct piece *piece = ctx;
-
-    write_content(w, piece);
-    if (piece->last)
-        write_buttons(w, &piece->say->post);
-}
-
-static int send_piece(struct piece *piece, bool with_reply)
-{
-    struct telegram_say *say = piece->say;
     struct buf json = BUF_IN(say->arena);
     struct json_writer w;
+    struct telegram_call call = {.method = "sendDocument",
+        .once = true,
+        .timeout_ms = TELEGRAM_UPLOAD_MS,
+        .file_field = "document",
+        .file_name = str_empty(say->post.file_name) ? STR("document.txt") : say->post.file_name,
+        .file_type = str_from(type_of(say->post.file_name)),
+        .file = say->post.body};
 
     json_init(&w, &json);
     json_object_begin(&w);
     telegram_write_place(&w, &say->place, true);
-    write_state(&w, piece);
-    if (piece->first && with_reply)
-        write_reply(&w, &say->post);
+    write_caption(&w, caption);
+    telegram_write_reply(&w, &say->post);
     if (say->post.quiet)
         json_bool_member(&w, "disable_notification", true);
     json_object_end(&w);
-    return telegram_say_json(say, "sendMessage", &json, true);
+    call.json = buf_str(&json);
+    return telegram_say_call(say, &call);
 }
 
-static int edit_piece(struct piece *piece, struct str message_id)
+/* The file, once. 0, or CHANNEL_MORE when it is still to be sent. */
+static int find_sent(struct telegram_say *say, const char *method,
+    void (*write)(struct json_writer *w, void *ctx), void *ctx)
 {
-    struct telegram_say *say = piece->say;
-    struct buf json = BUF_IN(say->arena);
-    struct json_writer w;
-
-    json_init(&w, &json);
-    json_object_begin(&w);
-    telegram_write_place(&w, &say->place, false);
-    json_raw_member(&w, "message_id", message_id);
-    write_state(&w, piece);
-    json_object_end(&w);
-    return telegram_say_json(say, "editMessageText", &json, false);
-}
-
-/* The message as text without markup, when Telegram does not understand its markup. */
-static bool without_markup(struct piece *piece, int rc)
-{
-    if (piece->plain || !refused(piece->say, rc, TELEGRAM_BAD_MARKUP))
-        return false;
-    log_warn("telegram.markup", LOG_ERR);
-    piece->plain = piece->say->sent->plain = true;
-    return true;
-}
-
-/* It may be there already: then its id is taken. 0 when it is, CHANNEL_MORE when it is to be sent.
- */
-static int find_piece(struct piece *piece)
-{
-    struct telegram_say *say = piece->say;
     struct str id = STR("");
     int rc;
 
-    do
-        rc = telegram_probe(say, "editMessageText", write_state, piece, &id);
-    while (without_markup(piece, rc));
+    if (!say->sent->unsure)
+        return CHANNEL_MORE;
+    rc = telegram_probe(say, method, write, ctx, &id);
     if (rc != 0)
         return rc;
     say->sent->unsure = false;
@@ -210,66 +167,121 @@ static int find_piece(struct piece *piece)
     return 0;
 }
 
-static int say_new(struct piece *piece)
+/* What is too long for the caption follows as text. */
+static int say_document(struct telegram_say *say)
 {
-    struct telegram_say *say = piece->say;
-    int rc = say->sent->unsure ? find_piece(piece) : CHANNEL_MORE;
+    struct caption caption = {.say = say};
+    int rc;
+
+    if (say->sent->parts > 0)
+        return telegram_say_text(say, say->post.caption, TELEGRAM_CAPTION_MAX);
+    telegram_render(
+        say->arena, say->post.caption, TELEGRAM_CAPTION_MAX, &caption.parts, &caption.count);
+    rc = find_sent(say, "editMessageCaption", write_caption, &caption);
+    if (rc == CHANNEL_MORE)
+        rc = upload(say, &caption);
+    if (telegram_say_refused(say, rc, TELEGRAM_BAD_MARKUP) && !say->sent->plain) {
+        say->sent->plain = true;
+        rc = upload(say, &caption);
+    }
+    if (rc == 0 && say->sent->parts == 0)
+        telegram_say_add(say, telegram_say_id(say));
+    return rc == 0 && caption.count > 1 ? CHANNEL_MORE : rc;
+}
+
+/* The longest prefix of at most max UTF-16 units. */
+static struct str shortened(struct str text, size_t max)
+{
+    while (utf16_len(text) > max)
+        text = utf8_truncate(text, text.len - 1);
+    return text;
+}
+
+static void write_poll(struct json_writer *w, const struct telegram_say *say)
+{
+    json_str_member(w, "question", shortened(say->post.body, TELEGRAM_QUESTION_MAX));
+    json_name(w, "options");
+    json_array_begin(w);
+    for (size_t i = 0; i < say->post.choice_count; i++) {
+        json_object_begin(w);
+        json_str_member(w, "text", shortened(say->post.choices[i], TELEGRAM_CHOICE_MAX));
+        json_object_end(w);
+    }
+    json_array_end(w);
+    json_bool_member(w, "is_anonymous", false);
+    json_bool_member(w, "allows_multiple_answers", say->post.choice_count > 1);
+}
+
+/* A poll has neither text nor caption: its keyboard, which is none, is what does not change. */
+static void write_nothing(struct json_writer *w, void *ctx)
+{
+    (void)w, (void)ctx;
+}
+
+static int say_poll(struct telegram_say *say)
+{
+    struct buf json = BUF_IN(say->arena);
+    struct json_writer w;
+    int rc = find_sent(say, "editMessageReplyMarkup", write_nothing, NULL);
 
     if (rc != CHANNEL_MORE)
         return rc;
-    rc = send_piece(piece, true);
-    if (without_markup(piece, rc))
-        rc = send_piece(piece, true);
-    if (refused(say, rc, TELEGRAM_NO_REPLIED))
-        rc = send_piece(piece, false);
-    if (rc == 0)
-        telegram_say_add(say, answered_id(say));
-    return rc;
+    json_init(&w, &json);
+    json_object_begin(&w);
+    telegram_write_place(&w, &say->place, true);
+    write_poll(&w, say);
+    telegram_write_reply(&w, &say->post);
+    if (say->post.quiet)
+        json_bool_member(&w, "disable_notification", true);
+    json_object_end(&w);
+    rc = telegram_say_json(say, "sendPoll", &json, true);
+    if (rc != 0)
+        return rc;
+    telegram_say_add(say, telegram_say_id(say));
+    telegram_say_add(say, str_printf(say->arena, "poll:%.*s",
+                              STR_ARG(json_str(json_path(say->answer.result, "poll.id")))));
+    return 0;
 }
 
-/* An edit may be repeated: what it changed already it does not change again. */
-static int say_in_place(struct piece *piece, struct str message_id)
+/* It may be repeated: the second time changes nothing. */
+static int say_reaction(struct telegram_say *say)
 {
-    struct telegram_say *say = piece->say;
-    int rc = edit_piece(piece, message_id);
-
-    if (without_markup(piece, rc))
-        rc = edit_piece(piece, message_id);
-    if (refused(say, rc, TELEGRAM_NOT_MODIFIED))
-        rc = 0;
-    if (rc == 0) {
-        say->sent->unsure = false;
-        telegram_say_add(say, message_id);
-    }
-    return rc;
-}
-
-static int say_text(struct telegram_say *say, struct str markdown, size_t limit, size_t skip)
-{
-    struct telegram_part *parts;
-    size_t count, at = say->sent->parts - skip;
-    struct str in_place = say->post.message_id;
-    struct piece piece;
+    struct buf json = BUF_IN(say->arena);
+    struct json_writer w;
     int64_t id;
+
+    if (!str_to_i64(say->post.message_id, &id))
+        return telegram_say_refuse("a reaction needs a message");
+    json_init(&w, &json);
+    json_object_begin(&w);
+    telegram_write_place(&w, &say->place, false);
+    json_i64_member(&w, "message_id", id);
+    json_name(&w, "reaction");
+    json_array_begin(&w);
+    if (!str_empty(say->post.body)) {
+        json_object_begin(&w);
+        json_cstr_member(&w, "type", "emoji");
+        json_str_member(&w, "emoji", say->post.body);
+        json_object_end(&w);
+    }
+    json_array_end(&w);
+    json_object_end(&w);
+    return telegram_say_json(say, "setMessageReaction", &json, false);
+}
+
+/* Who is out already has left. */
+static int say_leave(struct telegram_say *say)
+{
+    struct buf json = BUF_IN(say->arena);
+    struct json_writer w;
     int rc;
 
-    telegram_render(say->arena, markdown, limit, &parts, &count);
-    if (at >= count)
-        return count > 0 || skip > 0 ? 0 : refuse("the message shows nothing");
-    piece = (struct piece){.say = say,
-        .part = &parts[at],
-        .plain = say->sent->plain,
-        .first = say->sent->parts == 0,
-        .last = at + 1 == count};
-    if (piece.first && str_to_i64(in_place, &id)) {
-        rc = say_in_place(&piece, in_place);
-        /* A preview that people deleted: the answer is still due. */
-        if (refused(say, rc, TELEGRAM_NO_MESSAGE) && say->post.kind == OUTBOX_TEXT)
-            rc = say_new(&piece);
-    } else {
-        rc = say_new(&piece);
-    }
-    return rc == 0 && !piece.last ? CHANNEL_MORE : rc;
+    json_init(&w, &json);
+    json_object_begin(&w);
+    telegram_write_place(&w, &say->place, false);
+    json_object_end(&w);
+    rc = telegram_say_json(say, "leaveChat", &json, false);
+    return rc == CHANNEL_GONE ? 0 : rc;
 }
 
 int telegram_send(struct channel *channel, const struct outbox_row *row, struct arena *arena,
@@ -286,8 +298,15 @@ int telegram_send(struct channel *channel, const struct outbox_row *row, struct 
     switch (say.post.kind) {
     case OUTBOX_TEXT:
     case OUTBOX_EDIT:
-        return say_text(&say, say.post.body, TELEGRAM_TEXT_MAX, 0);
-    default:
-        return refuse("this kind of message is not known");
+        return telegram_say_text(&say, say.post.body, TELEGRAM_TEXT_MAX);
+    case OUTBOX_DOCUMENT:
+        return say_document(&say);
+    case OUTBOX_POLL:
+        return say_poll(&say);
+    case OUTBOX_REACTION:
+        return say_reaction(&say);
+    case OUTBOX_LEAVE:
+        return say_leave(&say);
     }
+    return telegram_say_refuse("this kind of message is not known");
 }

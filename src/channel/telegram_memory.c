@@ -1,0 +1,63 @@
+/* What keeps calls few: when a chat last saw us typing, who is an admin. A table of fixed size in
+ * which one entry takes the place of another now and then; what is lost costs one more call. */
+#include "channel/telegram_send.h"
+
+#define ENTRIES 1024
+
+struct entry {
+    uint64_t hash;
+    int64_t until_ms;
+    int value;
+};
+
+struct telegram_memory {
+    pthread_mutex_t mutex;
+    struct entry entries[ENTRIES];
+};
+
+struct telegram_memory *telegram_memory_new(void)
+{
+    struct telegram_memory *memory = xcalloc(1, sizeof(*memory));
+
+    pthread_mutex_init(&memory->mutex, NULL);
+    return memory;
+}
+
+void telegram_memory_free(struct telegram_memory *memory)
+{
+    pthread_mutex_destroy(&memory->mutex);
+    free(memory);
+}
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash_of(enum telegram_topic topic, struct str name)
+{
+    uint64_t hash = 0xcbf29ce484222325 ^ (uint64_t)topic;
+
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (unsigned char)name.ptr[i]) * 0x100000001b3;
+    return hash;
+}
+
+int telegram_recall(
+    struct telegram_memory *memory, enum telegram_topic topic, struct str name, int64_t now_ms)
+{
+    uint64_t hash = hash_of(topic, name);
+    const struct entry *entry = &memory->entries[(hash ^ hash >> 32) % ENTRIES];
+    int value;
+
+    pthread_mutex_lock(&memory->mutex);
+    value = entry->hash == hash && now_ms < entry->until_ms ? entry->value : -1;
+    pthread_mutex_unlock(&memory->mutex);
+    return value;
+}
+
+void telegram_note(struct telegram_memory *memory, enum telegram_topic topic, struct str name,
+    int value, int64_t until_ms)
+{
+    uint64_t hash = hash_of(topic, name);
+
+    pthread_mutex_lock(&memory->mutex);
+    memory->entries[(hash ^ hash >> 32) % ENTRIES] = (struct entry){hash, until_ms, value};
+    pthread_mutex_unlock(&memory->mutex);
+}
