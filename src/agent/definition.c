@@ -63,7 +63,8 @@ static int check_members(const struct reader *r)
 {
     static const char *const both[] = {"role", "instructions", "model", "fallbacks",
         "on-rate-limit", "on-context-overflow", "tools", "memory", "output-schema", "input-schema",
-        "knowledge", "max-model-calls", "max-tool-calls", "timeout-ms", "guards", "@line"};
+        "knowledge", "max-model-calls", "max-tool-calls", "timeout-ms", "guards", "evaluations",
+        "@line"};
     static const char *const team[] = {"mode", "members"};
     static const char *const workflow[] = {"role", "steps", "answer", "guards", "@line"};
     bool is_team = strcmp(r->setting, "teams") == 0;
@@ -219,18 +220,35 @@ static int read_knowledge(const struct reader *r)
     return 0;
 }
 
-static int read_guards(struct reader *r)
+/* Guards and evaluations say themselves what is wrong and where. */
+static int at_place(struct reader *r, int rc, const char *member, const struct json *place)
 {
-    const struct json *node = json_get(r->entry, "guards"), *entry = r->entry;
-    const struct json *place = entry;
-    int rc = node ? guard_set_read(&r->set->arena, node, &r->def->guards, &place) : 0;
+    const struct json *entry = r->entry;
 
     if (rc == 0)
         return 0;
     r->entry = place;
-    rc = wrong(r, "guards", "%s", err_message());
+    rc = wrong(r, member, "%s", err_message());
     r->entry = entry;
     return rc;
+}
+
+static int read_guards(struct reader *r)
+{
+    struct agent_def *def = r->def;
+    const struct json *guards = json_get(r->entry, "guards"), *place = r->entry;
+    const struct json *evaluations = json_get(r->entry, "evaluations");
+    int rc = 0;
+
+    if (guards)
+        rc = guard_set_read(&r->set->arena, guards, &def->guards, &place);
+    rc = at_place(r, rc, "guards", place);
+    if (rc < 0 || !evaluations)
+        return rc;
+    place = r->entry;
+    rc = evaluations_read(
+        &r->set->arena, evaluations, &def->evaluations, &def->evaluation_count, &place);
+    return at_place(r, rc, "evaluations", place);
 }
 
 static int read_mode(const struct reader *r)

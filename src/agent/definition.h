@@ -7,6 +7,7 @@
 #ifndef AGENT_DEFINITION_H
 #define AGENT_DEFINITION_H
 
+#include "agent/evaluation.h"
 #include "agent/guard.h"
 #include "agent/tool.h"
 #include "base/config.h"
@@ -52,6 +53,8 @@ struct agent_def {
     struct tool *member_tools; /* a team's leader asks its members by these */
     size_t member_tool_count;
     struct guard_set guards;
+    const struct evaluation_use *evaluations;
+    size_t evaluation_count;
     struct str place; /* "theo.yaml:3", where it is declared */
     const struct knowledge_source *knowledge;
     size_t knowledge_count;

@@ -5,8 +5,9 @@
  * model.completed, model.failed, tool.started, tool.completed, effect.intended, effect.done,
  * budget.exceeded, guard.applied, guard.flagged, guard.blocked, member.started, member.completed
  * (of a team or workflow), step.started, step.completed (of a workflow), run.completed, run.failed,
- * run.cancelled. Payloads are JSON objects; seq counts from 1 within the run, and is 0 for what is
- * not stored. After model.failed the deltas of that model call are void.
+ * run.cancelled, evaluation.completed (behind the run's end). Payloads are JSON objects; seq counts
+ * from 1 within the run, and is 0 for what is not stored. After model.failed the deltas of that
+ * model call are void.
  *
  * Stored form: JSON arrays of consecutive events, as
  * [{"seq":1,"type":"run.started","at":"2026-03-02T09:00:00.000Z","data":{…}}, …]: those up to each

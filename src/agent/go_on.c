@@ -374,8 +374,10 @@ static int conduct(struct going *going, bool *ret_failed)
         rc = give_back(going);
     live_run_end(run->house->live, run->row.id);
     metric_add(M_RUNS_IN_FLIGHT, NULL, -1);
-    if (rc == 0)
+    if (rc == 0) {
         memory_after_run(run->house, &run->session.row);
+        evaluations_after_run(run);
+    }
     fiber_set_deadline(deadline);
     *context = former;
     *ret_failed = rc < 0 && run->ended;

@@ -1,6 +1,6 @@
 #include "agent/guard.h"
 
-#include "agent/definition.h"
+#include "agent/named.h"
 
 #define GUARDS_MAX 16
 
@@ -36,51 +36,22 @@ static bool is_marker(const struct json *member)
     return str_is(json_key(member), "@line");
 }
 
-static int read_options(struct arena *arena, const struct json *node, struct guard_use *use)
-{
-    struct tool shape = {.name = use->guard->name, .parameters = use->guard->options};
-    struct err cause;
-    int rc;
-
-    if (!node || json_type(node) == JSON_NULL)
-        return 0;
-    if (!json_is(node, JSON_OBJECT))
-        return err_set(ERR_INVALID, "must give %s a mapping of options", use->guard->name);
-    if (!shape.parameters)
-        return err_set(ERR_INVALID, "gives %s options, and it has none", use->guard->name);
-    /* Without line numbers, which no schema knows. */
-    rc = json_parse(arena, agent_schema_text(arena, node), &use->options);
-    if (rc == 0)
-        rc = tool_check_args(&shape, use->options);
-    if (rc == 0)
-        return 0;
-    cause = *err_get();
-    return err_set(ERR_INVALID, "has wrong options of %s: %s", use->guard->name, cause.message);
-}
-
 static int read_use(struct arena *arena, const struct json *node, enum guard_phase phase,
     struct guard_use *ret_use, const struct json **ret_place)
 {
     const struct json *options = NULL;
-    struct str name = json_str(node);
-    const struct guard *guard;
+    struct str name = STR("");
+    int rc = named_read(node, &name, &options, ret_place);
+    const struct guard *guard = rc == 0 ? guard_find(name) : NULL;
 
-    if (json_is(node, JSON_OBJECT)) {
-        *ret_place = node;
-        for (const struct json *one = json_first(node); one; one = json_next(one))
-            if (!is_marker(one) && !options)
-                options = one;
-        name = json_key(options);
-        if (json_len(node) != (json_get(node, "@line") ? 2 : 1))
-            return err_set(ERR_INVALID, "must be a list of guards, each a name or {name: options}");
-    }
-    guard = guard_find(name);
+    if (rc < 0)
+        return rc;
     if (!guard || !(guard->phases & phase))
         return err_set(ERR_INVALID, "names %.*s, and there is no such guard %s; there are: %s",
             (int)MIN(name.len, (size_t)60), name.len ? name.ptr : "nothing",
             phase == GUARD_BEFORE ? "before a run" : "after a run", known(arena, phase));
     *ret_use = (struct guard_use){.guard = guard};
-    return read_options(arena, options, ret_use);
+    return named_options(arena, guard->name, guard->options, options, &ret_use->options);
 }
 
 static int read_phase(struct arena *arena, const struct json *list, enum guard_phase phase,

@@ -116,7 +116,7 @@ static int block(struct run *run, const struct slot *slot, enum guard_phase phas
     run->result.spoke = !run_may_be_silent(run);
     run->result.reply = STR("");
     if (run->result.spoke)
-        run->result.reply = str_empty(own) ? str_from(sentence) : own;
+        run->result.reply = str_empty(own) ? str_from(sentence) : str_dup(run->arena, own);
     return GUARDS_BLOCKED;
 }
 
@@ -285,6 +285,18 @@ const struct model_message *guards_shown(const struct run *run)
 bool guards_hold(const struct run *run)
 {
     return run->guards && (run->guards->rewrites || run->guards->after_count > 0);
+}
+
+struct str guards_hide(struct run *run, struct str text)
+{
+    struct run_guards *guards = guards_of(run);
+    struct str reason;
+
+    for (size_t i = 0; i < guards->before_count; i++)
+        if (guards->before[i].use->guard->rewrites &&
+            rewrite(run, &guards->before[i], &text, &reason) < 0)
+            return STR("");
+    return text;
 }
 
 static struct str restored(struct run *run, struct str text)

@@ -20,6 +20,8 @@ MUST_CHECK int guards_before(struct run *run);
 const struct model_message *guards_shown(const struct run *run);
 /* Undo in a model's answer what was changed for it. */
 void guards_restore(struct run *run, struct model_reply *reply);
+/* Text as a model would be shown it. */
+struct str guards_hide(struct run *run, struct str text);
 /* May nothing be shown before guards_after()? */
 bool guards_hold(const struct run *run);
 /* The answer, which may be changed. 0, GUARDS_AGAIN with what to tell the model in *text (never

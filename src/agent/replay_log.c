@@ -17,6 +17,8 @@ static int add_events(struct log_events *log, size_t *capacity, struct str text,
         struct log_event event = {
             json_get_i64(one, "seq", 0), json_get_str(one, "type"), json_get(one, "data")};
 
+        if (str_is(event.type, "evaluation.completed"))
+            continue; /* made of the run, not by it */
         if (log->count == *capacity) {
             log->events = arena_grow(arena, log->events, *capacity * sizeof(event),
                 (*capacity * 2 + 16) * sizeof(event));

@@ -218,8 +218,10 @@ int run_chat(const struct agent_house *house, const struct run_request *request,
     rc = journaled(run);
     live_run_end(house->live, run->row.id);
     metric_add(M_RUNS_IN_FLIGHT, NULL, -1);
-    if (rc == 0)
+    if (rc == 0) {
         memory_after_run(house, &run->session.row);
+        evaluations_after_run(run);
+    }
     count_run(run, rc);
     fiber_set_deadline(deadline);
     *context = former;

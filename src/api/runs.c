@@ -12,6 +12,12 @@ static void join_events(struct json_writer *w, struct str events)
         json_put_raw(w, str_slice(events, 1, events.len - 1));
 }
 
+/* Evaluations were made after the run's end, which its own row holds. */
+static bool is_later(struct str events)
+{
+    return str_find(str_slice(events, 0, 64), STR("\"type\":\"evaluation."), 0) >= 0;
+}
+
 /* Of a completed run the last event is the result, which stands in the row once. */
 static void join_last(struct exchange *x, const struct run_row *run, struct json_writer *w)
 {
@@ -33,6 +39,7 @@ static int write_events(struct exchange *x, const struct run_row *run, struct js
         .limit = PAGE,
         .cursor = STR("")};
     struct store_page page;
+    struct str later = STR("");
 
     json_name(w, "events");
     json_array_begin(w);
@@ -44,10 +51,14 @@ static int write_events(struct exchange *x, const struct run_row *run, struct js
             return rc;
         rows = page.rows;
         for (size_t i = 0; i < page.count; i++)
-            join_events(w, rows[i].events);
+            if (is_later(rows[i].events))
+                later = rows[i].events;
+            else
+                join_events(w, rows[i].events);
         query.cursor = page.cursor;
     } while (!str_empty(page.cursor));
     join_last(x, run, w);
+    join_events(w, later);
     json_array_end(w);
     return 0;
 }

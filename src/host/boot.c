@@ -218,6 +218,9 @@ static int open_agents(struct boot *boot)
             rc = add_models(boot, def->on_rate_limit, def->on_rate_limit_count);
         if (rc == 0)
             rc = add_models(boot, def->on_context_overflow, def->on_context_overflow_count);
+        for (size_t j = 0; rc == 0 && j < def->evaluation_count; j++)
+            if (!str_empty(evaluation_model(&def->evaluations[j])))
+                rc = add_model(boot, evaluation_model(&def->evaluations[j]));
         if (rc < 0)
             return err_wrap("The agent %.*s", STR_ARG(def->name));
     }

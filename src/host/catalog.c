@@ -1,5 +1,6 @@
 #include "host/catalog.h"
 
+#include "agent/evaluation.h"
 #include "agent/guard.h"
 #include "model/model.h"
 #include "secure/key_provider.h"
@@ -9,6 +10,7 @@
 #define MODEL(symbol) extern const struct model_ops symbol;
 #define TOOL(symbol) extern const struct tool symbol;
 #define KEY_PROVIDER(symbol) extern const struct key_provider_ops symbol;
+#define EVALUATION(symbol) extern const struct evaluator symbol;
 #define GUARD(symbol) extern const struct guard symbol;
 #define CHANNEL(symbol) extern const struct channel_ops symbol;
 #include "catalog.def"
@@ -49,10 +51,17 @@ static const struct guard *const guards[] = {
     NULL,
 };
 
+#define EVALUATION(symbol) &symbol,
+static const struct evaluator *const evaluations[] = {
+#include "catalog.def"
+    NULL,
+};
+
 void catalog_register(void)
 {
     key_provider_register(key_providers);
     store_register(stores);
     model_register(models);
     guard_register(guards);
+    evaluation_register(evaluations);
 }

@@ -22,6 +22,12 @@ agents:
       after: [prompt-leak, redact, {max-length: {characters: 40}}]
   open:
     guards: {}
+  scored:
+    tools: [schedule]
+    evaluations:
+      - grounded
+      - language
+      - judge: {model: "openai:gpt-judge", criteria: Is it short?}
 `;
 let mock, theo;
 
@@ -100,6 +106,24 @@ test('a flagged message taints the run: what goes out waits for a person', async
   const seen = await log(json.run_id);
   assert.match(seen.find((e) => e.type === 'guard.flagged').data.reason, /forget your rules/);
   assert.deepEqual(seen.find((e) => e.type === 'policy.blocked').data.sources, ['guard:injection']);
+});
+
+test('answers are scored behind the run, by a judge that sees no personal data', async () => {
+  const judged = (request) => request.messages[0].content.includes('Is it short?');
+  mock.on({ predicate: judged }, { content: '{"points": 4, "reason": "It is long."}' });
+  mock.on({ userMessage: /price/ }, { content: 'The price is 250 and you can ask [EMAIL_1] for the 99 others.' });
+  const { json, text } = await theo.chat('Ana: Theo, what is the price of the 99 units that ben@acme.example has?', { agent: 'scored' });
+  assert.match(json?.reply, /ben@acme\.example/, text);
+  let seen = [];
+  for (let i = 0; i < 100 && !seen.some((e) => e.type === 'evaluation.completed'); i++) {
+    await new Promise((r) => setTimeout(r, 50));
+    seen = await log(json.run_id);
+  }
+  assert.deepEqual(seen.map((e) => e.seq), seen.map((_, i) => i + 1));
+  assert.deepEqual(seen.slice(-3).map((e) => [e.data.evaluation, e.data.score, e.data.passed]),
+    [['grounded', 0.5, false], ['language', 1, true], ['judge', 0.4, false]]);
+  assert.equal(seen.at(-4).type, 'run.completed');
+  assert.doesNotMatch(sent(), /acme/);
 });
 
 test('mistakes name the line', async () => {
