@@ -194,10 +194,36 @@ static int64_t default_minutes(const struct tool_call *call)
     return minutes > 0 ? minutes : MINUTES_DEFAULT;
 }
 
+/* The same meeting of the same chat: a message that was corrected, or said again, asks for it a
+ * second time. 0 with *ret_found, or what the calendar says. */
+static int find_same(const struct tool_call *call, const struct calendar_event *wanted,
+    struct calendar_event *ret_same, bool *ret_found)
+{
+    struct calendar_page page;
+    int rc;
+
+    *ret_found = false;
+    if (str_empty(call->session_id))
+        return 0;
+    rc = calendar_list(call->services->calendar, call->workspace_id, wanted->start_ms,
+        wanted->start_ms + 1, false, SEARCH_MAX, STR(""), call->arena, &page);
+    for (size_t i = 0; rc == 0 && i < page.count && !*ret_found; i++) {
+        const struct calendar_event *event = &page.events[i];
+
+        *ret_found = str_eq(event->session_id, call->session_id) &&
+                     event->start_ms == wanted->start_ms && event->end_ms == wanted->end_ms &&
+                     str_eq_nocase(event->summary, wanted->summary);
+        if (*ret_found)
+            *ret_same = *event;
+    }
+    return rc;
+}
+
 static int book(const struct tool_call *call, struct tool_result *ret_result)
 {
     struct calendar_event event = {0}, made;
     struct times times;
+    bool found;
     int rc = read_times(call, &times);
 
     if (rc == 0)
@@ -213,6 +239,11 @@ static int book(const struct tool_call *call, struct tool_result *ret_result)
     event.attendees = read_attendees(call, &event.attendee_count);
     event.session_id = call->session_id;
     event.run_id = call->run_id;
+    rc = find_same(call, &event, &made, &found);
+    if (rc == 0 && found)
+        give(call, "booked", "Booked already:", &made, ret_result);
+    if (rc < 0 || found)
+        return rc;
     rc = calendar_book(call->services->calendar, call->workspace_id, call->idempotency_key, &event,
         call->arena, &made);
     if (rc == 0)

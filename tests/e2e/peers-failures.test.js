@@ -3,7 +3,9 @@
 import { test, before, after, beforeEach } from 'node:test';
 import assert from 'node:assert/strict';
 import { LLMock } from '@copilotkit/aimock';
-import { start } from './theo.js';
+import { writeFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { start, scratch, run } from './theo.js';
 
 let mock, theo;
 before(async () => {
@@ -88,6 +90,77 @@ test('a tool that failed is not said to be done', async () => {
   assert.equal(json?.events.length, 0, text);
   assert.ok(!json.actions.some((a) => a.status === 'done'), text);
   assert.match(mock.getRequests().at(-1).body.messages.at(-1).content, /error/);
+});
+
+// Failure 6.
+test('a message that was corrected does not book a second time', async () => {
+  mock.on({ userMessage: /intro/, hasToolResult: false }, schedule('Corrected'));
+  mock.on({ userMessage: /intro/, hasToolResult: true }, { content: 'It is booked.' });
+  mock.onMessage(/./, { content: '[silence]' });
+  const first = await theo.chat('Ana: Theo, bok the intro cal on 2027-06-02 at 15:00');
+  assert.equal(first.json.events.length, 1, first.text);
+  const session_id = first.json.session_id;
+  // The line alone, corrected; then the whole chat, with the line corrected in it.
+  const again = await theo.chat('Ana: Theo, book the intro call on 2027-06-02 at 15:00', { session_id });
+  assert.equal(again.status, 200, again.text);
+  const whole = await theo.chat('Ana: Theo, book the intro call on 2027-06-02 at 15:00\nTheo: It is booked.\nBen: Thanks', { session_id });
+  assert.equal(whole.status, 200, whole.text);
+  assert.equal(whole.json.actions.length, 0, whole.text);
+  const { events } = (await theo.api('GET', '/api/schedule?from=2027-06-01T00:00:00Z&to=2027-06-30T00:00:00Z')).json;
+  assert.equal(events.filter((e) => e.summary === 'Corrected').length, 1, JSON.stringify(events));
+  assert.equal(again.json.events[0].id, first.json.events[0].id);
+});
+
+// Failure 15.
+test('an approved call is said to be done when it was, and another key than the asking one may approve', async () => {
+  const dir = scratch();
+  writeFileSync(join(dir, 'theo.yaml'), 'policy:\n  tools:\n    schedule: {approval: required}\n');
+  const own = await start({ dir });
+  const text = 'Ana: Theo, book a call with ben@example.com on 2031-03-04 at 15:00 called Intro.';
+  try {
+    const made = await run(['keys', 'create', '--data-dir', own.data, '--name', 'other', '--scopes', 'chat', '--json']);
+    const other = { Authorization: `Bearer ${JSON.parse(made.stdout).key}` };
+    const asked = await own.chat(text, { time_zone: 'UTC' });
+    assert.match(asked.json.reply, /has not been done yet/);
+    assert.equal((await own.api('GET', '/api/schedule')).json.events.length, 0);
+    const done = await own.api('POST', `/api/approvals/${asked.json.approvals[0].id}`, { decision: 'approve' }, other);
+    assert.equal(done.json?.approval.state, 'done', done.text);
+    const { events } = (await own.api('GET', '/api/schedule')).json;
+    assert.deepEqual(done.json.result.events.map((e) => e.id), events.map((e) => e.id));
+    assert.equal(events.length, 1);
+    const more = await own.chat(text.replace('15:00', '17:00'), { time_zone: 'UTC' });
+    const refused = await own.api('POST', `/api/approvals/${more.json.approvals[0].id}`, { decision: 'refuse' }, other);
+    assert.match(refused.json.result.reply, /^Not done: /);
+    assert.deepEqual(refused.json.result.events, []);
+    assert.equal((await own.api('GET', '/api/schedule')).json.events.length, 1);
+  } finally {
+    await own.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+// Failure 16.
+test('what a turn stores does not grow with the chat', async () => {
+  mock.onMessage(/./, { content: 'Noted.' });
+  let session_id;
+  const sizes = [];
+  for (let i = 0; i < 60; i++) {
+    const { json, text } = await theo.chat(`Ana: Theo, here is point number ${100 + i}`, { session_id });
+    session_id ??= json?.session_id;
+    sizes.push((await theo.api('GET', `/api/runs/${json.run_id}`)).text.length);
+    assert.equal(json.reply, 'Noted.', text);
+  }
+  assert.ok(Math.max(...sizes.slice(50)) < 1.1 * Math.max(...sizes.slice(1, 11)), sizes.join());
+});
+
+// Failure 17.
+test('a source that no tool gave is no citation', async () => {
+  mock.on({ userMessage: /turnover/, hasToolResult: false }, { toolCalls: [{ name: 'recall', arguments: '{"query":"turnover of Acme"}' }] });
+  mock.on({ userMessage: /turnover/, hasToolResult: true }, { content: 'It is 3 million (source: https://example.com/made-up, "3 million").' });
+  const { json, text } = await theo.chat('Ana: Theo, what is the turnover of Acme?');
+  assert.equal(json?.spoke, true, text);
+  assert.ok(!json.citations.some((c) => /made-up/.test(c.url)), text);
+  assert.ok(!json.citations.some((c) => /3 million/.test(c.quote)), text);
 });
 
 test('a model that calls tools for ever is ended by the run\'s budget, which the answer names', async () => {

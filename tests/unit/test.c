@@ -72,6 +72,16 @@ const char *test_dir(struct test *t)
     return scratch;
 }
 
+const char *test_quick_dir(struct test *t)
+{
+    if (scratch[0])
+        return scratch;
+    snprintf(scratch, sizeof(scratch), "/dev/shm/theo-test-XXXXXX");
+    if (!mkdtemp(scratch))
+        scratch[0] = '\0';
+    return test_dir(t);
+}
+
 void test_run_plain(struct test *t)
 {
     struct arena arena;

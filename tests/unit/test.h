@@ -25,6 +25,8 @@ void test_register(struct test *test);
 int test_main(int argc, char **argv, void (*run_one)(struct test *t));
 void test_run_plain(struct test *t);
 const char *test_dir(struct test *t); /* a fresh folder, removed after the test */
+/* The same in memory where the machine has such a place, for tests of many small writes. */
+const char *test_quick_dir(struct test *t);
 
 #define TEST(name)                                                                                 \
     static void test_##name(struct test *t);                                                       \

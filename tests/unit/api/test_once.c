@@ -179,7 +179,7 @@ static void settle(struct house *h, const struct way *way, const char *fault)
 
 static const char *folder(struct test *t, int number)
 {
-    const char *dir = str_printf(t->arena, "%s/%d", test_dir(t), number).ptr;
+    const char *dir = str_printf(t->arena, "%s/%d", test_quick_dir(t), number).ptr;
 
     if (mkdir(dir, 0700) != 0)
         abort(); /* each number is used once */
@@ -239,7 +239,7 @@ static void fails_at(
 static void fails_in_memory(struct test *t, const struct way *way, const char *fault, int number)
 {
     (void)number;
-    fails_at(t, way, "trace:memory", test_dir(t), fault);
+    fails_at(t, way, "trace:memory", test_quick_dir(t), fault);
 }
 
 static void fails_in_sqlite(struct test *t, const struct way *way, const char *fault, int number)

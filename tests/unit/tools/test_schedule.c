@@ -24,6 +24,25 @@ TEST(schedule_books_a_time_in_words)
     fixture_close(&f);
 }
 
+TEST(schedule_books_the_same_meeting_of_a_chat_once)
+{
+    struct str first;
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f));
+    REQUIRE_OK(schedule(&f, "{\"summary\":\"Pricing\",\"when\":\"tomorrow at 3pm\"}"));
+    first = fixture_get(&f, "event.id");
+    REQUIRE_OK(schedule(&f, "{\"summary\":\"pricing\",\"when\":\"tomorrow at 15:00\"}"));
+    EXPECT_STR(fixture_get(&f, "status"), "booked");
+    EXPECT(str_eq(fixture_get(&f, "event.id"), first));
+    EXPECT(str_starts(f.result.summary, STR("Booked already: \"Pricing\"")));
+    REQUIRE_OK(schedule(&f, "{\"summary\":\"Pricing\",\"when\":\"tomorrow at 4pm\"}"));
+    EXPECT(!str_eq(fixture_get(&f, "event.id"), first));
+    REQUIRE_OK(schedule(&f, "{\"summary\":\"Legal\",\"when\":\"tomorrow at 3pm\"}"));
+    EXPECT(!str_eq(fixture_get(&f, "event.id"), first));
+    fixture_close(&f);
+}
+
 TEST(schedule_books_a_time_as_rfc3339)
 {
     struct fixture f;
