@@ -2,8 +2,12 @@
 
 #include "host/boot.h"
 #include "host/catalog.h"
+#include "store/lease.h"
 
 #define SWEEP_MS (5 * SECOND_MS)
+/* Two that poll at once are told so by Telegram (409), so a lease may be short. */
+#define LEASE_MS (15 * SECOND_MS)
+#define RENEW_MS (5 * SECOND_MS)
 #define CONNECT_AGAIN_MS (5 * SECOND_MS)
 
 int channels_open(struct boot *boot)
@@ -78,12 +82,63 @@ static bool polls(const struct config *config)
            (strcmp(way, "auto") == 0 && config->telegram_webhook_secret[0] == '\0');
 }
 
+static struct str poll_lease(struct boot *boot, struct arena *arena)
+{
+    struct channel *channel = boot->channels.open[0];
+
+    return str_printf(
+        arena, "poll|telegram|%.*s", STR_ARG(channel_ops_of(channel)->who(channel).id));
+}
+
 static void poll(void *arg)
 {
     struct boot *boot = arg;
     struct channel *channel = boot->channels.open[0];
 
     channel_ops_of(channel)->poll(channel, bot_receive, boot->channels.bot);
+}
+
+static void stop_polling(struct channels *channels)
+{
+    if (!channels->poller)
+        return;
+    fiber_cancel(channels->poller);
+    fiber_shield();
+    while (fiber_join(channels->poller) != 0)
+        continue;
+    fiber_unshield();
+    channels->poller = NULL;
+}
+
+/* Of all instances one polls: who holds the lease, and polls no longer than that. */
+static void lead(void *arg)
+{
+    struct boot *boot = arg;
+    struct channels *channels = &boot->channels;
+    struct str me = str_from(boot->api.process_id);
+    struct arena arena;
+
+    arena_init(&arena);
+    do {
+        int rc = lease_take(
+            boot->store, boot->env, BOOT_WORKSPACE, poll_lease(boot, &arena), me, LEASE_MS);
+
+        if (rc < 0)
+            log_warn("telegram.lease", LOG_ERR);
+        if (rc == 0 && !channels->poller) {
+            log_info("telegram.polling", LOG_CSTR("note", "this instance asks for updates"));
+            channels->poller = fiber_spawn_joinable(fiber_loop(), "telegram.poll", poll, boot);
+        } else if (rc != 0) {
+            stop_polling(channels);
+        }
+        arena_reset(&arena);
+    } while (fiber_sleep(RENEW_MS) == 0);
+    stop_polling(channels);
+    fiber_shield();
+    if (lease_give(boot->store, BOOT_WORKSPACE, poll_lease(boot, &arena), me) < 0)
+        log_debug("telegram.lease", LOG_ERR);
+    fiber_unshield();
+    arena_deinit(&arena);
 }
 
 static void work(void *arg)
@@ -97,7 +152,7 @@ static void work(void *arg)
     if (connect_all(boot) < 0)
         return;
     if (polls(&boot->config))
-        channels->poller = fiber_spawn(fiber_loop(), "telegram.poll", poll, boot);
+        channels->leader = fiber_spawn(fiber_loop(), "telegram.lead", lead, boot);
     do {
         if (bot_sweep(channels->bot, all) < 0)
             log_warn("bot.sweep", LOG_ERR);
@@ -121,8 +176,8 @@ void channels_drain(struct boot *boot, bool first)
         return;
     if (first && boot->channels.worker)
         fiber_cancel(boot->channels.worker);
-    if (first && boot->channels.poller)
-        fiber_cancel(boot->channels.poller);
+    if (first && boot->channels.leader)
+        fiber_cancel(boot->channels.leader);
     bot_drain(boot->channels.bot);
     outbox_drain(boot->channels.outbox);
 }

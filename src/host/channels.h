@@ -14,7 +14,8 @@ struct channels {
     struct outbox *outbox;
     struct bot *bot;      /* NULL: no channel is configured */
     struct fiber *worker; /* of the first loop: connects and sweeps */
-    struct fiber *poller; /* NULL: updates come by webhook */
+    struct fiber *leader; /* NULL: updates come by webhook */
+    struct fiber *poller; /* NULL: another instance polls */
 };
 
 /* Those that are configured. 0 or ERR_INVALID naming the setting. Outside fibers. */
