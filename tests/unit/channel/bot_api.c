@@ -34,39 +34,70 @@ static struct bot_message *add(struct bot_api *api, struct str chat, bool ours)
     return message;
 }
 
+/* An edit of text, caption or keyboard. */
+static int edit(struct bot_api *api, struct bot_message *message, struct str text,
+    struct str markup, struct str *ret_body)
+{
+    *ret_body = answer_bad(api, 400,
+        !message         ? "Bad Request: message to edit not found"
+        : !message->ours ? "Bad Request: message can't be edited"
+                         : "Bad Request: message is not modified: specified new message");
+    if (!message || !message->ours ||
+        (str_eq(message->text, text) && str_eq(message->markup, markup)))
+        return 400;
+    message->text = text;
+    message->markup = markup;
+    *ret_body = answer_ok(api, message->id);
+    return 200;
+}
+
+static int post_message(
+    struct bot_api *api, struct str chat, struct str text, struct str markup, struct str *ret_body)
+{
+    struct bot_message *message = add(api, chat, true);
+
+    message->text = text;
+    message->markup = markup;
+    *ret_body = str_printf(api->arena,
+        "{\"ok\":true,\"result\":{\"message_id\":%lld,\"poll\":{\"id\":\"900%lld\"}}}",
+        (long long)message->id, (long long)message->id);
+    return 200;
+}
+
+static struct str text_of(const struct json *node, struct arena *arena)
+{
+    return node ? json_text(arena, node) : STR("");
+}
+
 /* Carry out one call: the answer's status and body. */
 static int carry_out(
     struct bot_api *api, struct str method, const struct json *root, struct str *ret_body)
 {
-    struct str chat = json_text(api->arena, json_get(root, "chat_id"));
-    struct str markup = json_get(root, "reply_markup")
-                            ? json_text(api->arena, json_get(root, "reply_markup"))
-                            : STR("");
+    struct str chat = text_of(json_get(root, "chat_id"), api->arena);
+    struct str markup = text_of(json_get(root, "reply_markup"), api->arena);
     struct str text = str_dup(api->arena, json_get_str(root, "text"));
-    struct bot_message *message;
 
-    if (str_is(method, "sendMessage")) {
-        message = add(api, chat, true);
-        message->text = text;
-        message->markup = markup;
-        *ret_body = answer_ok(api, message->id);
-        return 200;
+    if (str_is(method, "sendMessage"))
+        return post_message(api, chat, text, markup, ret_body);
+    if (str_is(method, "sendPoll"))
+        return post_message(
+            api, chat, str_dup(api->arena, json_get_str(root, "question")), markup, ret_body);
+    if (str_is(method, "sendDocument")) /* a form, not JSON */
+        return post_message(api, STR("-1001"), STR("document"), STR(""), ret_body);
+    if (str_is(method, "editMessageText"))
+        return edit(
+            api, find(api, chat, json_get_i64(root, "message_id", 0)), text, markup, ret_body);
+    if (str_is(method, "editMessageCaption") || str_is(method, "editMessageReplyMarkup")) {
+        struct bot_message *message = find(api, chat, json_get_i64(root, "message_id", 0));
+        return edit(api, message, message ? message->text : STR(""), markup, ret_body);
     }
-    if (str_is(method, "editMessageText")) {
-        message = find(api, chat, json_get_i64(root, "message_id", 0));
-        *ret_body = answer_bad(api, 400,
-            !message         ? "Bad Request: message to edit not found"
-            : !message->ours ? "Bad Request: message can't be edited"
-                             : "Bad Request: message is not modified: specified new message");
-        if (!message || !message->ours ||
-            (str_eq(message->text, text) && str_eq(message->markup, markup)))
-            return 400;
-        message->text = text;
-        message->markup = markup;
-        *ret_body = answer_ok(api, message->id);
-        return 200;
-    }
-    *ret_body = STR("{\"ok\":true,\"result\":true}");
+    if (str_is(method, "getFile"))
+        *ret_body = STR("{\"ok\":true,\"result\":{\"file_path\":\"documents/a.txt\"}}");
+    else if (str_is(method, "getChatMember"))
+        *ret_body = str_printf(api->arena, "{\"ok\":true,\"result\":{\"status\":\"%s\"}}",
+            json_get_i64(root, "user_id", 0) == 1 ? "administrator" : "member");
+    else
+        *ret_body = STR("{\"ok\":true,\"result\":true}");
     return 200;
 }
 
@@ -98,6 +129,10 @@ static void handle(struct http_request *req, void *ctx)
     struct str body = STR("");
     int status;
 
+    if (str_starts(req->path, STR("/file/"))) {
+        http_respond(req, 200, "text/plain", NULL, 0, STR("0123456789"));
+        return;
+    }
     api->calls++;
     api->sends += str_is(method, "sendMessage");
     api->edits += str_is(method, "editMessageText");
