@@ -19,23 +19,36 @@ static const struct {
     {"ignore prior instructions", 3},
     {"ignore the previous instructions", 3},
     {"ignore the above", 3},
+    {"ignore the instructions", 3},
+    {"ignore any instructions", 3},
+    {"ignore all instructions", 3},
+    {"ignore all the instructions", 3},
+    {"ignore everything above", 3},
+    {"ignore everything before", 3},
     {"ignore your instructions", 3},
     {"ignore your rules", 3},
     {"disregard all previous", 3},
+    {"disregard any previous", 3},
     {"disregard previous instructions", 3},
+    {"disregard the previous", 3},
     {"disregard the above", 3},
     {"disregard your instructions", 3},
     {"forget all previous", 3},
     {"forget everything above", 3},
+    {"forget everything you", 3},
+    {"forget what you were told", 3},
     {"forget your instructions", 3},
     {"forget your rules", 3},
     {"override your instructions", 3},
     {"bypass your", 2},
     {"your new instructions", 3},
+    {"new instructions", 1},
+    {"system override", 3},
+    {"override the system", 2},
     {"new system prompt", 3},
     {"developer mode", 2},
     {"do anything now", 3},
-    {"no restrictions", 2},
+    {"no restrictions", 1},
     {"without restrictions", 2},
     {"without any restrictions", 2},
     {"jailbreak", 2},
@@ -45,6 +58,8 @@ static const struct {
     {"show me your", 1},
     {"output your", 1},
     {"system prompt", 2},
+    {"your system prompt", 1},
+    {"your guidelines", 1},
     {"your instructions", 1},
     {"initial instructions", 2},
     {"hidden instructions", 2},
@@ -159,9 +174,11 @@ static int check(const struct guard_call *call, struct guard_finding *ret_findin
     struct buf reasons = BUF_IN(call->arena);
     struct inert_found found;
     struct str text = inert_text(call->arena, call->text, &found);
-    int sum =
-        score_disguise(&found, &reasons) + score_words(plain_words(call->arena, text), &reasons);
+    int sum = score_words(plain_words(call->arena, text), &reasons);
 
+    /* Web pages have markup and joiners enough: by themselves they mean nothing. */
+    if (sum > 0)
+        sum += score_disguise(&found, &reasons);
     if (sum < threshold)
         return GUARD_PASS;
     ret_finding->reason = str_printf(
