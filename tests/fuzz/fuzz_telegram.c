@@ -7,13 +7,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     struct telegram_part *parts, *whole;
-    size_t count, whole_count, limit = 64;
+    size_t count, whole_count, limit = TELEGRAM_CAPTION_MAX;
     struct arena arena;
     struct str text, rest;
 
     if (len == 0)
         return 0;
-    limit += bytes[0] * 16u;
+    limit += bytes[0] * 12u;
     text = (struct str){(const char *)bytes + 1, len - 1};
     arena_init(&arena);
     telegram_render(&arena, text, SIZE_MAX, &whole, &whole_count);
