@@ -1,4 +1,5 @@
 /* The command line: one table of commands. */
+#include "extract/extract.h"
 #include "host/boot.h"
 #include "host/commands.h"
 
@@ -113,6 +114,10 @@ const struct command commands[] = {
         "their calls cost). Exit status 1: it differs. What is needed is kept while the setting\n"
         "run.record is on. See docs/evaluation.md.",
         replay_command},
+    {"extract-child", NULL, "extract-child pdf|docx MEMORY SECONDS < FILE",
+        "For Theo himself: the process, without network and with little rights, that turns a file\n"
+        "somebody sent into text.",
+        extract_child},
     {"version", "Print the version", "version", "", version_command},
     {"help", "Explain a command", "help [COMMAND]", "", help_command},
     {NULL, NULL, NULL, NULL, NULL},
