@@ -203,7 +203,7 @@ int telegram_call(const struct telegram_api *api, const struct telegram_call *ca
         .headers = &type,
         .header_count = 1,
         .timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : TIMEOUT_MS,
-        .flags = call->once ? HTTP_ONCE : 0,
+        .flags = (call->once ? HTTP_ONCE : 0U) | (call->fresh ? HTTP_FRESH : 0U),
     };
     struct http_reply reply;
     int rc = make_body(call, arena, &http.body, &type.value);

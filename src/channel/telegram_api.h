@@ -30,6 +30,7 @@ struct telegram_call {
     struct str json;    /* the parameters, an object; "" none */
     int64_t timeout_ms; /* 0: 15 s */
     bool once;          /* it must not be carried out twice */
+    bool fresh;         /* on a new connection */
     /* A file to upload as well, by multipart/form-data; file_field NULL: none. */
     const char *file_field; /* "document" */
     struct str file_name, file_type, file;

@@ -122,15 +122,17 @@ static int64_t next_offset(const struct batch *batch)
     return offset;
 }
 
-static int get_updates(
-    struct channel *channel, int64_t offset, struct arena *arena, const struct json **ret_result)
+/* fresh: after a failure not on the connection that brought it. */
+static int get_updates(struct channel *channel, int64_t offset, bool fresh, struct arena *arena,
+    const struct json **ret_result)
 {
     struct telegram_api api = telegram_api_of(telegram_of(channel));
     struct telegram_call call = {.method = "getUpdates",
         .json = str_printf(arena,
             "{\"offset\":%lld,\"limit\":%d,\"timeout\":%d,\"allowed_updates\":%s}",
             (long long)offset, LIMIT, TIMEOUT_S, TELEGRAM_ALLOWED_UPDATES),
-        .timeout_ms = TIMEOUT_S * SECOND_MS + GRACE_MS};
+        .timeout_ms = TIMEOUT_S * SECOND_MS + GRACE_MS,
+        .fresh = fresh};
     struct telegram_answer answer = {0};
     int rc = telegram_call(&api, &call, arena, &answer);
 
@@ -142,7 +144,8 @@ static int get_updates(
 }
 
 /* One batch: 0 with *offset moved on, or why not. */
-static int poll_once(struct channel *channel, channel_receiver *receive, void *ctx, int64_t *offset)
+static int poll_once(
+    struct channel *channel, channel_receiver *receive, void *ctx, bool fresh, int64_t *offset)
 {
     struct batch batch = {.channel = channel, .receive = receive, .ctx = ctx, .end = *offset};
     const struct json *result;
@@ -150,7 +153,7 @@ static int poll_once(struct channel *channel, channel_receiver *receive, void *c
     int rc;
 
     arena_init(&arena);
-    rc = get_updates(channel, *offset, &arena, &result);
+    rc = get_updates(channel, *offset, fresh, &arena, &result);
     if (rc == 0) {
         read_batch(&batch, result, &arena);
         deliver(&batch, &arena);
@@ -181,7 +184,7 @@ void telegram_poll(struct channel *channel, channel_receiver *receive, void *ctx
     int failures = 0;
 
     while (!fiber_is_cancelled()) {
-        int rc = poll_once(channel, receive, ctx, &offset);
+        int rc = poll_once(channel, receive, ctx, failures > 0, &offset);
 
         if (rc == ERR_CANCELLED)
             return;

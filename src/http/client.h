@@ -20,6 +20,7 @@ enum http_client_flags {
     /* What the request asks for must not happen twice: no byte of it is written a second time, not
      * even when a kept-alive connection turns out to be closed. See reply.sent. */
     HTTP_ONCE = 4,
+    HTTP_FRESH = 8, /* on a connection of its own, not a kept-alive one */
 };
 
 struct http_call {

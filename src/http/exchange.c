@@ -147,7 +147,8 @@ static int connect_to(struct state *s, bool fresh)
     bool public_only = (x->call->flags & HTTP_PUBLIC_ONLY) != 0;
 
     /* A pooled connection may lead where a checked call must not go. */
-    s->conn = public_only || fresh ? NULL : pool_take(s->pool, &x->target->url);
+    fresh = fresh || public_only || (x->call->flags & HTTP_FRESH) != 0;
+    s->conn = fresh ? NULL : pool_take(s->pool, &x->target->url);
     s->reused = s->conn != NULL;
     if (s->reused)
         return 0;

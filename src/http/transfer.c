@@ -289,6 +289,7 @@ static void set_method(struct http_transfer *transfer, CURL *easy)
 static void set_addresses(struct http_transfer *transfer, struct http_handle *handle)
 {
     bool public_only = (transfer->call->flags & HTTP_PUBLIC_ONLY) != 0;
+    bool fresh = public_only || (transfer->call->flags & HTTP_FRESH) != 0;
     struct curl_slist *pin = NULL;
     if (!str_empty(transfer->addresses)) {
         pin = arena_new(transfer->arena, struct curl_slist);
@@ -298,7 +299,7 @@ static void set_addresses(struct http_transfer *transfer, struct http_handle *ha
     }
     curl_easy_setopt(handle->easy, CURLOPT_RESOLVE, pin);
     /* A pooled connection may lead where a checked call must not go. */
-    curl_easy_setopt(handle->easy, CURLOPT_FRESH_CONNECT, public_only ? 1L : 0L);
+    curl_easy_setopt(handle->easy, CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
     curl_easy_setopt(handle->easy, CURLOPT_FORBID_REUSE, public_only ? 1L : 0L);
 }
 

@@ -117,7 +117,7 @@ class Telegram {
 
   // Do one call, with the fault that was ordered for it, and answer.
   async call(bot, method, args, files, { request, response, inResponse = false }) {
-    const entry = this.log.call(bot, method, args, files, inResponse);
+    const entry = this.log.call(bot, method, args, files, { inResponse, request });
     const fault = this.faults.call(bot, method, args);
     if (fault) entry.fault = fault.do;
     if (fault?.do === 'drop') return request?.socket.destroy();

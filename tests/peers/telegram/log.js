@@ -7,10 +7,10 @@ class Log {
     Object.assign(this, { count: 0, delivered: 0, connections: 0, perMethod: new Map() });
   }
 
-  call(bot, method, args, files, inResponse) {
+  call(bot, method, args, files, { inResponse = false, request }) {
     this.count++;
     this.perMethod.set(method, (this.perMethod.get(method) ?? 0) + 1);
-    const entry = { at: this.now(), n: this.count, bot, method, args, files, inResponse, done: false };
+    const entry = { at: this.now(), n: this.count, bot, method, args, files, inResponse, port: request?.socket.remotePort, done: false };
     if (this.keep) this.calls.push(entry);
     return entry;
   }

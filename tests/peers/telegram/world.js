@@ -76,8 +76,8 @@ class World {
       permissions: { text: true }, ...fields };
   }
 
-  group(title, people = [], { bots = this.bots, type = 'group', forum = false, username, quiet = false, admins = [] } = {}) {
-    const id = type === 'group' ? -(this.nextGroup++) : supergroupBase - this.nextGroup++;
+  group(title, people = [], { bots = this.bots, type = 'group', forum = false, username, quiet = false, admins = [],
+    id = type === 'group' ? -(this.nextGroup++) : supergroupBase - this.nextGroup++ } = {}) {
     const chat = this.newChat({ id, type, title, username, is_forum: forum, lastId: forum ? 1 : 0 });
     this.chats.set(id, chat);
     if (forum) chat.topics.set(1, { id: 1, name: 'General' });
