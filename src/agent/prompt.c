@@ -79,11 +79,21 @@ struct str prompt_system(const struct prompt_scene *scene, struct arena *arena)
     return buf_str(&out);
 }
 
+/* No text has more tokens than bytes: a chat of few bytes fits without an estimate. */
+static bool surely_fits(const struct transcript *chat)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < chat->count && bytes <= CHAT_TOKENS_MAX; i++)
+        bytes += chat->messages[i].text.len + 8;
+    return bytes <= CHAT_TOKENS_MAX;
+}
+
 /* The first message that still fits. */
 static size_t first_kept(const struct transcript *chat)
 {
     int64_t tokens = 0;
-    size_t first = chat->count;
+    size_t first = surely_fits(chat) ? 0 : chat->count;
 
     while (first > 0) {
         tokens += tokens_estimate(chat->messages[first - 1].text) + 8;

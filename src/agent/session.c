@@ -41,7 +41,7 @@ struct history {
     struct chat_message *messages; /* newest first while reading */
     bool *outgoing;
     size_t count, capacity;
-    int64_t tokens;
+    size_t bytes;
 };
 
 static void history_add(struct history *history, const struct message_row *row, struct arena *arena)
@@ -58,7 +58,7 @@ static void history_add(struct history *history, const struct message_row *row, 
     history->messages[history->count] = (struct chat_message){
         .party = row->author, .text = row->body, .at_ms = row->at ? row->at : row->created_at};
     history->outgoing[history->count] = str_is(row->direction, "out");
-    history->tokens += tokens_estimate(row->body);
+    history->bytes += row->body.len;
     history->count++;
 }
 
@@ -116,11 +116,21 @@ static bool find_inside(
     return false;
 }
 
+/* No text has more tokens than bytes: as long as there are few bytes nothing is estimated. */
+static bool has_tokens_enough(const struct history *history)
+{
+    int64_t tokens = 0;
+
+    for (size_t i = 0; history->bytes >= TOKENS_ENOUGH && i < history->count; i++)
+        tokens += tokens_estimate(history->messages[i].text);
+    return tokens >= TOKENS_ENOUGH;
+}
+
 static bool history_enough(const struct history *history, size_t wanted)
 {
     if (history->count < wanted)
         return false;
-    return history->tokens >= TOKENS_ENOUGH || history->count >= MESSAGES_ENOUGH;
+    return history->count >= MESSAGES_ENOUGH || has_tokens_enough(history);
 }
 
 static size_t next_limit(const struct history *history, size_t wanted)
