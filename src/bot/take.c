@@ -302,7 +302,7 @@ static void keep(struct taking *taking, struct bot_chat *chat, const struct plan
 {
     bool fresh = chat->row.version == 0;
 
-    if (fresh || plan->message || plan->set) {
+    if (!str_empty(chat->row.id) && (fresh || plan->message || plan->set)) {
         chat->row.version = fresh ? 1 : chat->row.version + 1;
         chat->row.message_count = row->message_count;
         chat->row.updated_at = row->updated_at;

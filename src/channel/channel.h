@@ -134,6 +134,33 @@ struct channel_sent {
 /* Begins a preview's id when that is not known: the newest id known before follows. */
 #define CHANNEL_LOST "lost:"
 
+/* What a service is told once: see channel_ops.setup. */
+struct channel_command {
+    struct str name, help;
+};
+struct channel_menu {
+    const char *language; /* "" default, "es", … */
+    const struct channel_command *commands;
+    size_t count;
+};
+struct channel_setup {
+    bool change; /* put right what is not as configured; otherwise only look */
+    bool remove; /* take everything back */
+    const struct channel_menu *menus;
+    size_t menu_count;
+    struct str secret_hash; /* what the report of the last change said; "" none */
+};
+#define CHANNEL_FINDINGS_MAX 32
+enum channel_finding { CHANNEL_FINE, CHANNEL_CHANGED, CHANNEL_TO_FIX };
+struct channel_report {
+    struct {
+        enum channel_finding state;
+        struct str text;
+    } findings[CHANNEL_FINDINGS_MAX];
+    size_t count;
+    struct str secret_hash; /* to be kept */
+};
+
 struct channel_ops {
     const char *name;
     /* Is it configured? */
@@ -145,6 +172,10 @@ struct channel_ops {
     int (*connect)(struct channel *channel);
     /* Who we are there, after connect(); before it all are empty. Does not yield. */
     struct channel_who (*who)(const struct channel *channel);
+    /* See to what the service has to know: where to deliver, the menu of commands. 0, or what went
+     * wrong; what was found until then is in the report. */
+    int (*setup)(struct channel *channel, const struct channel_setup *setup, struct arena *arena,
+        struct channel_report *ret_report);
     /* Read what the service delivered. 0 or ERR_INVALID. Does not yield. */
     int (*read)(const struct channel *channel, struct str payload, struct arena *arena,
         struct channel_update *ret_update);

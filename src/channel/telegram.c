@@ -105,6 +105,7 @@ const struct channel_ops channel_telegram = {
     .close = close_telegram,
     .connect = connect_telegram,
     .who = who,
+    .setup = telegram_setup,
     .read = telegram_read,
     .poll = telegram_poll,
     .send = telegram_send,

@@ -40,6 +40,9 @@ static inline struct telegram_api telegram_api_of(const struct telegram *telegra
         str_from(telegram->config->telegram_api_root), str_from(telegram->config->telegram_token)};
 }
 
+/* telegram_setup.c: see channel_ops.setup. */
+MUST_CHECK int telegram_setup(struct channel *channel, const struct channel_setup *setup,
+    struct arena *arena, struct channel_report *ret_report);
 /* telegram_update.c: see channel_ops.read. */
 MUST_CHECK int telegram_read(const struct channel *channel, struct str payload, struct arena *arena,
     struct channel_update *ret_update);

@@ -10,10 +10,36 @@
 #define RENEW_MS (5 * SECOND_MS)
 #define CONNECT_AGAIN_MS (5 * SECOND_MS)
 
+static bool is_one_of(const char *value, const char *const *choices)
+{
+    while (*choices && strcmp(value, *choices) != 0)
+        choices++;
+    return *choices != NULL;
+}
+
+static int check_settings(const struct config *config)
+{
+    static const char *const ways[] = {"auto", "webhook", "poll", "off", NULL};
+    static const char *const streams[] = {"auto", "edits", "drafts", "off", NULL};
+
+    if (!is_one_of(config->telegram_receive, ways))
+        return err_field(ERR_INVALID, "telegram.receive",
+            "telegram.receive must be auto, webhook, poll or off, not \"%.40s\"",
+            config->telegram_receive);
+    if (!is_one_of(config->telegram_stream, streams))
+        return err_field(ERR_INVALID, "telegram.stream",
+            "telegram.stream must be auto, edits, drafts or off, not \"%.40s\"",
+            config->telegram_stream);
+    if (strcmp(config->telegram_receive, "poll") == 0 && config->telegram_token[0] == '\0')
+        return err_field(ERR_INVALID, "telegram.token",
+            "telegram.token is not set: @BotFather gives one; see docs/telegram.md.");
+    return 0;
+}
+
 int channels_open(struct boot *boot)
 {
     struct channels *channels = &boot->channels;
-    int rc = 0;
+    int rc = check_settings(&boot->config);
 
     for (size_t i = 0; catalog_channels[i] && rc == 0; i++) {
         const struct channel_ops *ops = catalog_channels[i];

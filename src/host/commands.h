@@ -15,6 +15,8 @@ int backup_command(int argc, char **argv);
 int restore_command(int argc, char **argv);
 int export_command(int argc, char **argv);
 int erase_command(int argc, char **argv);
+int telegram_command(int argc, char **argv);
+int poll_command(int argc, char **argv);
 int retention_command(int argc, char **argv);
 int replay_command(int argc, char **argv);
 int eval_command(int argc, char **argv);

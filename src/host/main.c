@@ -15,6 +15,19 @@ const struct command commands[] = {
         "certificates again. The first start makes the data folder, the master key and an API key\n"
         "with every right, in DIR/admin.key.",
         serve_command},
+    {"poll", "Serve, and ask Telegram for updates", "poll [--listen HOST:PORT] [--data-dir DIR]",
+        "The same as serve with telegram.receive=poll: for where Telegram cannot call this "
+        "service.\n"
+        "Of several instances one asks, and another takes over when it stops.",
+        poll_command},
+    {"telegram", "Set up the Telegram bot, or see how it is",
+        "telegram setup | status | remove | pair [--json]",
+        "setup checks the token and tells Telegram what it has to know: the webhook (or that "
+        "there\n"
+        "is none) and the menu of commands; only what differs is set. status looks and changes\n"
+        "nothing; remove takes both back. pair makes a code that lets one chat in, once: whoever\n"
+        "sends /start CODE there.",
+        telegram_command},
     {"chat", "Let Theo answer a transcript, or talk to him",
         "chat [FILE | -] [--json] [--session ID] [--must-reply] [--agent NAME] [--system-prompt "
         "TEXT] [--as "
