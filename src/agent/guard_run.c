@@ -138,13 +138,18 @@ static int judge(
     return tell(run, "guard.flagged", slot, GUARD_BEFORE, source, finding.reason);
 }
 
-/* How many of the chat's last messages nobody has answered yet. */
+/* How many of the chat's last messages nobody has answered yet: those that are new, and those that
+ * the run's persona was silent about. */
 static size_t count_new(const struct run *run)
 {
     const struct run_request *request = run->request;
-    size_t count = request->answer_seq > 0 ? 1 : request->chat.count - run->root->known;
+    size_t fresh = request->answer_seq > 0 ? 1 : request->chat.count - run->root->known;
+    size_t count = 0;
 
-    return MIN(count, run->chat.count);
+    while (count < run->chat.count &&
+           !str_eq_nocase(run->chat.messages[run->chat.count - 1 - count].party, run->persona))
+        count++;
+    return MIN(MAX(count, fresh), run->chat.count);
 }
 
 int guards_chat(struct run *run)
