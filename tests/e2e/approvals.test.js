@@ -235,6 +235,44 @@ test('a task of A2A that waits for people says so', async () => {
   }
 });
 
+test('steps of a workflow wait for a tool and for a text, and other processes go on', async () => {
+  const dir = scratch();
+  writeFileSync(join(dir, 'theo.yaml'), POLICY + `workflows:
+  flow:
+    answer: "{{read}}"
+    steps:
+      - {name: booked, tool: schedule, arguments: {summary: Intro, start: "2031-03-04T15:00:00Z", duration_minutes: 30}}
+      - {name: read, human: Shall this go out?, input: "Agreed: {{input}}"}
+`);
+  let theo = await start({ dir });
+  const { key } = theo;
+  const another = async () => { await theo.kill(); theo = await start({ dir, key }); };
+  try {
+    const asked = (await theo.chat('Ana: Theo, the pilot', { agent: 'flow' })).json;
+    assert.deepEqual(asked.approvals.map((a) => a.tool), ['schedule']);
+    await another();
+    const next = (await decide(theo, asked.approvals[0], { decision: 'approve' })).json;
+    assert.equal(next.run_state, 'paused');
+    const [review] = next.result.approvals;
+    assert.equal(review.tool, 'review');
+    assert.equal(review.summary, 'Shall this go out?');
+    assert.match(review.arguments.text, /^Agreed: /);
+    assert.equal((await theo.api('GET', '/api/schedule')).json.events.length, 1);
+    await another();
+    const done = (await decide(theo, review, { decision: 'approve', arguments: { text: 'Agreed: the pilot, in May' } })).json;
+    assert.equal(done.run_state, 'completed');
+    assert.equal(done.result.reply, 'Agreed: the pilot, in May');
+    assert.equal((await theo.api('GET', '/api/schedule')).json.events.length, 1);
+    const run = (await theo.api('GET', `/api/runs/${asked.run_id}`)).json;
+    assert.deepEqual(run.events.map((e) => e.seq), run.events.map((_, i) => i + 1));
+    for (const type of ['step.started', 'step.completed', 'run.paused'])
+      assert.equal(run.events.filter((e) => e.type === type).length, 2, type);
+  } finally {
+    await theo.kill();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 test('mistakes in the policy are named by line', async () => {
   const dir = mkdtempSync('/tmp/theo-e2e-');
   writeFileSync(join(dir, 'theo.yaml'), 'policy:\n  tools:\n    schedul: {approval: required}\n');
