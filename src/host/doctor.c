@@ -1,5 +1,6 @@
 /* theo doctor: what is wrong with this installation, and what to do about it. */
 #include "cache/cache.h"
+#include "extract/extract.h"
 #include "host/boot.h"
 #include "host/commands.h"
 #include "host/listen.h"
@@ -217,6 +218,25 @@ static int check_model(struct boot *boot, void *arg)
     return 0;
 }
 
+/* Reads a small PDF the way one from a chat is read: by a child in its sandbox. */
+static int check_attachments(struct boot *boot, void *arg)
+{
+    static const char pdf[] =
+        "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
+        "2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+        "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>endobj\ntrailer<</Root 1 0 R>>\n";
+    struct doctor *doctor = arg;
+    struct extract_limits limits = extract_limits_of(&boot->config);
+    struct extracted got;
+    int rc = extract_text(&limits, str_from(pdf), STR(""), STR("doctor.pdf"), &doctor->arena, &got);
+
+    if (rc == 0)
+        find(doctor, "attachments", FINDING_OK, "PDF, DOCX and text files are read");
+    else
+        find(doctor, "attachments", FINDING_NOTE, "%s", err_message());
+    return 0;
+}
+
 static void check_services(struct doctor *doctor)
 {
     struct boot *boot = &doctor->boot;
@@ -225,6 +245,8 @@ static void check_services(struct doctor *doctor)
         find(doctor, "store", FINDING_BROKEN, "%s", err_message());
     if (doctor->opened && boot_on_fiber(boot, check_cache, doctor) < 0)
         find(doctor, "cache", FINDING_BROKEN, "%s", err_message());
+    if (boot_on_fiber(boot, check_attachments, doctor) < 0)
+        find(doctor, "attachments", FINDING_NOTE, "%s", err_message());
     if (!str_starts(str_from(boot->config.model), STR("openai:")))
         find(doctor, "model", FINDING_OK, "%s", boot->config.model);
     else if (boot_on_fiber(boot, check_model, doctor) < 0)

@@ -54,6 +54,22 @@ static bool can_write_file(void)
     return wrote;
 }
 
+static bool can_read(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static void probe_files(void)
+{
+    say("a program", can_read("/usr/bin/env"));
+    say("/etc/passwd", can_read("/etc/passwd"));
+    say("the command line of others", can_read("/proc/1/cmdline"));
+}
+
 static void probe(void)
 {
     say("tcp", can_connect(AF_INET));
@@ -95,6 +111,8 @@ static void misbehave(const char *how)
 
     if (strncmp(how, "%PDF-PROBE", 10) == 0)
         probe();
+    else if (strncmp(how, "%PDF-FILES", 10) == 0)
+        probe_files();
     else if (strncmp(how, "%PDF-FLOOD", 10) == 0)
         flood();
     else if (strncmp(how, "%PDF-EAT", 8) == 0)
