@@ -1,6 +1,7 @@
 /* Questions to Telegram beside the stream of messages: presses of buttons, files, admins. */
 #include "base/log.h"
 #include "channel/telegram_send.h"
+#include "text/utf16.h"
 
 enum { CALL_MS = 5 * SECOND_MS, PRESS_TEXT_MAX = 200 };
 #define ADMIN_MS (5 * MINUTE_MS)
@@ -25,8 +26,7 @@ void telegram_answer_press(
 
     arena_init(&arena);
     json = BUF_IN(&arena);
-    while (utf16_len(text) > PRESS_TEXT_MAX)
-        text = utf8_truncate(text, text.len - 1);
+    text = str_slice(text, 0, utf16_to_byte(text, PRESS_TEXT_MAX));
     json_init(&w, &json);
     json_object_begin(&w);
     json_str_member(&w, "callback_query_id", press_id);

@@ -2,6 +2,7 @@
 #include "channel/telegram_send.h"
 
 #include "text/telegram_html.h"
+#include "text/utf16.h"
 
 int telegram_place_of(struct str chat_key, struct telegram_place *ret_place)
 {
@@ -192,9 +193,7 @@ static int say_document(struct telegram_say *say)
 /* The longest prefix of at most max UTF-16 units. */
 static struct str shortened(struct str text, size_t max)
 {
-    while (utf16_len(text) > max)
-        text = utf8_truncate(text, text.len - 1);
-    return text;
+    return str_slice(text, 0, utf16_to_byte(text, max));
 }
 
 static void write_poll(struct json_writer *w, const struct telegram_say *say)

@@ -6,6 +6,7 @@
  * thread.
  */
 #include "channel/telegram.h"
+#include "text/utf16.h"
 
 #define TEXT_MAX 20000 /* bytes; Telegram's 4,096 characters are fewer */
 #define NAME_MAX_BYTES 128
@@ -97,20 +98,12 @@ static void set_key(struct reading *r)
 /* The part of text that an entity marks; empty when it lies outside. */
 static struct str entity_text(struct str text, const struct json *entity)
 {
-    int64_t offset = json_get_i64(entity, "offset", -1), length = json_get_i64(entity, "length", 0);
-    int64_t at = 0;
-    size_t pos = 0, from = SIZE_MAX;
+    struct str mark = STR("");
 
-    if (offset < 0 || length <= 0)
+    if (!utf16_slice(
+            text, json_get_i64(entity, "offset", -1), json_get_i64(entity, "length", 0), &mark))
         return STR("");
-    while (pos < text.len && at < offset + length) {
-        if (at == offset)
-            from = pos;
-        at += utf8_next(text, &pos) >= 0x10000 ? 2 : 1;
-    }
-    if (from == SIZE_MAX || at != offset + length)
-        return STR("");
-    return str_slice(text, from, pos);
+    return mark;
 }
 
 /* "/cmd@Bot" at the beginning: ours when the bot is named, or nobody is. */

@@ -236,6 +236,19 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *bytes, MD_SIZE size, void *c
     return 0;
 }
 
+/* Text without a look for markup. */
+static void read_lines(struct rich *rich, struct str text)
+{
+    struct str rest = markdown_unguard(rich->arena, text), line;
+
+    while (str_next(&rest, '\n', &line)) {
+        rich_add(rich, line, (struct rich_style){0});
+        if (rest.ptr)
+            rich_add(rich, STR("\n"), (struct rich_style){0});
+        rich_may_cut(rich, RICH_CUT_LINE);
+    }
+}
+
 void markdown_read(struct rich *rich, struct str markdown, bool (*url_ok)(struct str url))
 {
     static const MD_PARSER parser = {
@@ -253,7 +266,7 @@ void markdown_read(struct rich *rich, struct str markdown, bool (*url_ok)(struct
 
     if (text.len <= MARKDOWN_MAX && md_parse(text.ptr, (MD_SIZE)text.len, &parser, &walk) == 0)
         return;
-    /* Too long, or md4c was out of memory: what was read of it stays, and the rest is text. */
+    /* Too long, or md4c was out of memory before it began. */
     if (rich->text.len == before)
-        rich_add(rich, markdown_unguard(rich->arena, text), (struct rich_style){0});
+        read_lines(rich, text);
 }

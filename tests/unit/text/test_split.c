@@ -1,5 +1,6 @@
 #include "telegram_check.h"
 #include "test.h"
+#include "text/markdown.h"
 #include "text/telegram_html.h"
 
 static struct telegram_part *render(
@@ -175,4 +176,19 @@ TEST(split_at_most_a_hundred_entities)
             links++;
         EXPECT(links <= 100);
     }
+}
+
+TEST(split_text_beyond_what_is_parsed_is_cut_at_lines)
+{
+    struct buf text = BUF_IN(t->arena);
+    struct telegram_part *parts;
+    size_t count;
+
+    while (text.len <= MARKDOWN_MAX)
+        buf_add_cstr(&text, "A line of **a very long** text.\n");
+    parts = render(t, buf_str(&text), 4096, &count);
+    EXPECT(count > MARKDOWN_MAX / 4096);
+    for (size_t i = 0; i < count; i++)
+        EXPECT(str_starts(parts[i].html, STR("A line of **a very long** text.")) &&
+               str_ends(parts[i].html, STR("long** text.")));
 }
