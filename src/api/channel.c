@@ -18,6 +18,17 @@ static int check_secret(struct exchange *x)
     return 0;
 }
 
+/* Whatever kept it from being stored, it is to come again. */
+static int take(struct exchange *x, const struct channel_update *update)
+{
+    int rc = x->api->receive(x->api->receive_ctx, update, x->req->body);
+
+    if (rc == 0)
+        return 0;
+    log_warn("telegram.not_taken", LOG_STR("update", update->id), LOG_ERR);
+    return err_set(ERR_UNAVAILABLE, "The update could not be stored; deliver it again.");
+}
+
 int telegram_post(struct exchange *x)
 {
     struct channel *channel = x->api->channel;
@@ -31,7 +42,7 @@ int telegram_post(struct exchange *x)
     rc = channel_ops_of(channel)->read(channel, x->req->body, x->arena, &update);
     x->malformed = rc == ERR_INVALID;
     if (rc == 0)
-        rc = x->api->receive(x->api->receive_ctx, &update, x->req->body);
+        rc = take(x, &update);
     if (rc == 0) {
         x->answer.status = 200;
         x->answer.content_type = "application/json";

@@ -203,6 +203,7 @@ int telegram_call(const struct telegram_api *api, const struct telegram_call *ca
         .headers = &type,
         .header_count = 1,
         .timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : TIMEOUT_MS,
+        .max_body = call->max_answer,
         .flags = (call->once ? HTTP_ONCE : 0U) | (call->fresh ? HTTP_FRESH : 0U),
     };
     struct http_reply reply;

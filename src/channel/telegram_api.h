@@ -29,6 +29,7 @@ struct telegram_call {
     const char *method; /* "sendMessage" */
     struct str json;    /* the parameters, an object; "" none */
     int64_t timeout_ms; /* 0: 15 s */
+    size_t max_answer;  /* 0: 8 MiB */
     bool once;          /* it must not be carried out twice */
     bool fresh;         /* on a new connection */
     /* A file to upload as well, by multipart/form-data; file_field NULL: none. */

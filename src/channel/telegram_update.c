@@ -11,6 +11,7 @@
 #define TEXT_MAX 20000 /* bytes; Telegram's 4,096 characters are fewer */
 #define NAME_MAX_BYTES 128
 #define ENTITIES_MAX 200
+#define NAMES_MAX 1000 /* bytes of the names of those who joined together */
 
 struct reading {
     const struct telegram *telegram;
@@ -55,14 +56,16 @@ static struct channel_person read_user(struct arena *arena, const struct json *u
     return person;
 }
 
-/* Who writes as a chat: an anonymous admin as the group, or a channel. */
-static struct channel_person read_sender(struct arena *arena, const struct json *message)
+/* A chat in whose name somebody acts comes before the person: an anonymous admin as the group, or
+ * as a channel. */
+static struct channel_person read_either(
+    struct arena *arena, const struct json *object, const char *chat, const char *user)
 {
-    const struct json *as = json_get(message, "sender_chat");
+    const struct json *as = json_get(object, chat);
     struct channel_person person;
 
     if (!as)
-        return read_user(arena, json_get(message, "from"));
+        return read_user(arena, json_get(object, user));
     person = (struct channel_person){.id = id_text(arena, as, "id"),
         .name = short_name(arena, json_get_str(as, "title")),
         .username = short_name(arena, json_get_str(as, "username")),
@@ -70,6 +73,11 @@ static struct channel_person read_sender(struct arena *arena, const struct json 
     if (str_empty(person.name))
         person.name = STR("Anonymous");
     return person;
+}
+
+static struct channel_person read_sender(struct arena *arena, const struct json *message)
+{
+    return read_either(arena, message, "sender_chat", "from");
 }
 
 static void read_chat(struct reading *r, const struct json *chat)
@@ -138,37 +146,43 @@ static void read_entities(struct reading *r, const struct json *entities)
                                  str_eq_nocase(str_slice(mark, 1, mark.len), r->me.username);
         else if (str_is(type, "text_mention"))
             update->mentioned |= str_eq(id_text(r->arena, json_get(one, "user"), "id"), r->me.id);
-        else if (str_is(type, "bot_command") && json_get_i64(one, "offset", -1) == 0)
+        else if (str_is(type, "bot_command") && json_get_i64(one, "offset", -1) == 0 &&
+                 mark.ptr[0] == '/')
             read_command(r, mark);
     }
 }
 
-/* What it answers. In a topic every message "replies" to the one that made the topic. */
+/* What it answers: of a part that was marked only that. In a topic every message "replies" to the
+ * one that made the topic. A message of another chat is known by the marked part alone. */
 static void read_reply(struct reading *r, const struct json *message)
 {
     const struct json *to = json_get(message, "reply_to_message");
+    struct str text = json_get_str(json_get(message, "quote"), "text");
     struct channel_update *update = r->update;
     struct channel_person author;
-    struct str text;
 
-    if (!to || json_get(to, "forum_topic_created"))
-        return;
-    author = read_sender(r->arena, to);
-    text = json_get_str(to, "text");
-    update->reply_to_id = id_text(r->arena, to, "message_id");
-    update->reply_to_author = author.name;
-    update->reply_to_text = utf8_truncate(
-        utf8_clean(r->arena, str_empty(text) ? json_get_str(to, "caption") : text), TEXT_MAX);
-    update->replied = author.bot && str_eq(author.id, r->me.id);
+    if (to && !json_get(to, "forum_topic_created")) {
+        author = read_sender(r->arena, to);
+        if (str_empty(text))
+            text = json_get_str(to, "text");
+        if (str_empty(text))
+            text = json_get_str(to, "caption");
+        update->reply_to_id = id_text(r->arena, to, "message_id");
+        update->reply_to_author = author.name;
+        update->replied = author.bot && str_eq(author.id, r->me.id);
+    }
+    update->reply_to_text = utf8_truncate(utf8_clean(r->arena, text), TEXT_MAX);
 }
 
 static const struct {
     const char *name;
     enum channel_file_kind kind;
-} files[] = {{"document", CHANNEL_DOCUMENT}, {"voice", CHANNEL_VOICE}, {"audio", CHANNEL_AUDIO},
-    {"video", CHANNEL_VIDEO}, {"video_note", CHANNEL_VIDEO}, {"sticker", CHANNEL_STICKER},
-    {"animation", CHANNEL_OTHER_FILE}, {"contact", CHANNEL_OTHER_FILE},
-    {"location", CHANNEL_OTHER_FILE}, {"dice", CHANNEL_OTHER_FILE}, {"story", CHANNEL_OTHER_FILE}};
+} files[] = {/* An animation comes with a document beside it, for old programs. */
+    {"animation", CHANNEL_OTHER_FILE}, {"document", CHANNEL_DOCUMENT}, {"voice", CHANNEL_VOICE},
+    {"audio", CHANNEL_AUDIO}, {"video", CHANNEL_VIDEO}, {"video_note", CHANNEL_VIDEO},
+    {"sticker", CHANNEL_STICKER}, {"contact", CHANNEL_OTHER_FILE}, {"venue", CHANNEL_OTHER_FILE},
+    {"location", CHANNEL_OTHER_FILE}, {"poll", CHANNEL_OTHER_FILE}, {"dice", CHANNEL_OTHER_FILE},
+    {"story", CHANNEL_OTHER_FILE}};
 
 static void read_file(struct reading *r, const struct json *file, enum channel_file_kind kind)
 {
@@ -195,33 +209,57 @@ static void read_files(struct reading *r, const struct json *message)
         }
 }
 
-static struct str names_of(struct arena *arena, const struct json *users)
+/* Of people other than the bot: what becomes of it comes as my_chat_member too. */
+static void add_name(struct reading *r, struct buf *names, const struct json *user)
 {
-    struct buf out = BUF_IN(arena);
+    struct channel_person person = read_user(r->arena, user);
 
-    for (const struct json *one = json_first(users); one; one = json_next(one))
-        buf_printf(&out, "%s%.*s", out.len > 0 ? ", " : "", STR_ARG(full_name(arena, one)));
-    return buf_str(&out);
+    if (names->len < NAMES_MAX && !str_eq(person.id, r->me.id))
+        buf_printf(names, "%s%.*s", names->len > 0 ? ", " : "", STR_ARG(person.name));
+}
+
+static void read_people(struct reading *r, const struct json *message)
+{
+    struct buf joined = BUF_IN(r->arena), left = BUF_IN(r->arena);
+    const struct json *gone = json_get(message, "left_chat_member");
+
+    for (const struct json *one = json_first(json_get(message, "new_chat_members")); one;
+         one = json_next(one))
+        add_name(r, &joined, one);
+    if (gone)
+        add_name(r, &left, gone);
+    r->update->joined = buf_str(&joined);
+    r->update->left = buf_str(&left);
+    r->update->kind = joined.len + left.len > 0 ? CHANNEL_PEOPLE : CHANNEL_IGNORED;
+}
+
+/* Two messages tell that a group became a supergroup: the last of the old chat and the first of the
+ * new one. Both are given as the old chat's, so that the new one's order begins behind it. */
+static void read_migration(struct reading *r, const struct json *message)
+{
+    struct channel_update *update = r->update;
+
+    update->kind = CHANNEL_MIGRATED;
+    update->moved_to = id_text(r->arena, message, "migrate_to_chat_id");
+    if (!str_empty(update->moved_to))
+        return;
+    update->moved_to = update->chat_id;
+    update->chat_id = id_text(r->arena, message, "migrate_from_chat_id");
+    set_key(r);
 }
 
 /* Messages that tell of the chat itself. */
 static void read_service(struct reading *r, const struct json *message)
 {
     struct channel_update *update = r->update;
-    const struct json *left = json_get(message, "left_chat_member");
 
-    if (json_get(message, "migrate_to_chat_id")) {
-        update->kind = CHANNEL_MIGRATED;
-        update->moved_to = id_text(r->arena, message, "migrate_to_chat_id");
-    } else if (json_get(message, "migrate_from_chat_id")) {
-        update->kind = CHANNEL_IGNORED; /* the other message tells the same */
-    } else if (json_get(message, "new_chat_members") || left) {
-        update->kind = CHANNEL_PEOPLE;
-        update->joined = names_of(r->arena, json_get(message, "new_chat_members"));
-        update->left = left ? full_name(r->arena, left) : STR("");
-    } else if (str_empty(update->text) && !update->file.kind) {
+    if (json_i64(json_get(message, "migrate_to_chat_id"), 0) != 0 ||
+        json_i64(json_get(message, "migrate_from_chat_id"), 0) != 0)
+        read_migration(r, message);
+    else if (json_get(message, "new_chat_members") || json_get(message, "left_chat_member"))
+        read_people(r, message);
+    else if (str_empty(update->text) && !update->file.kind)
         update->kind = CHANNEL_IGNORED;
-    }
 }
 
 static void read_message(struct reading *r, const struct json *message, enum channel_kind kind)
@@ -277,8 +315,7 @@ static void read_reaction(struct reading *r, const struct json *reaction)
     set_key(r);
     update->message_id = id_text(r->arena, reaction, "message_id");
     update->at_ms = SECOND_MS * json_get_i64(reaction, "date", 0);
-    update->from = read_user(r->arena, json_get(reaction, "user"));
-    update->from.anonymous = json_get(reaction, "actor_chat") != NULL;
+    update->from = read_either(r->arena, reaction, "actor_chat", "user");
     update->emoji = json_get_str(now, "emoji");
 }
 
@@ -288,7 +325,7 @@ static void read_poll_answer(struct reading *r, const struct json *answer)
 
     update->kind = CHANNEL_POLL_ANSWER;
     update->poll_id = json_get_str(answer, "poll_id");
-    update->from = read_user(r->arena, json_get(answer, "user"));
+    update->from = read_either(r->arena, answer, "voter_chat", "user");
     for (const struct json *one = json_first(json_get(answer, "option_ids")); one;
          one = json_next(one)) {
         int64_t option = json_i64(one, -1);
@@ -373,6 +410,9 @@ int telegram_read(const struct channel *channel, struct str payload, struct aren
     update.bot_id = r.me.id;
     update.id = str_printf(arena, "telegram|%.*s|%lld", STR_ARG(r.me.id), (long long)id);
     read_kind(&r, root);
+    if (str_empty(update.chat_key) && update.kind != CHANNEL_POLL_ANSWER &&
+        update.kind != CHANNEL_PRESS)
+        update.kind = CHANNEL_IGNORED;
     *ret_update = update;
     return 0;
 }
