@@ -125,6 +125,8 @@ int edit_take(struct bot_chat *chat, const struct channel_update *update)
 
 int migrate_take(struct bot_chat *chat, const struct channel_update *update)
 {
+    const struct bot *bot = chat->lane->bot;
+    struct bot_settings settings;
     struct chat_session_row row;
     struct store_batch batch;
     struct arena arena;
@@ -134,11 +136,15 @@ int migrate_take(struct bot_chat *chat, const struct channel_update *update)
         return rc;
     arena_init(&arena);
     row = chat->row;
+    settings = chat->settings;
+    /* telegram.allow names the former id. */
+    settings.paired = settings.paired || access_is_listed(bot, update->chat_id);
+    row.state = settings_write(&settings, row.state, &arena);
     row.chat_key = str_printf(&arena, "%.*s|%.*s|%.*s|%.*s", STR_ARG(update->channel),
         STR_ARG(update->bot_id), STR_ARG(update->moved_to), STR_ARG(update->topic_id));
     store_batch_init(&batch, &arena);
     store_update(&batch, STORE_CHAT_SESSIONS, &row);
-    rc = store_commit(chat->lane->bot->options.store, &batch);
+    rc = store_commit(bot->options.store, &batch);
     if (rc > 0)
         log_warn("bot.not_moved", LOG_STR("session", row.id),
             LOG_CSTR("note", "the chat's new id has a session already"));

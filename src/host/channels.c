@@ -145,6 +145,9 @@ static void lead(void *arg)
     struct arena arena;
 
     arena_init(&arena);
+    if (boot->api.sole_at_start &&
+        lease_give(boot->store, BOOT_WORKSPACE, poll_lease(boot, &arena), STR("")) < 0)
+        log_debug("telegram.lease", LOG_ERR);
     do {
         int rc = lease_take(
             boot->store, boot->env, BOOT_WORKSPACE, poll_lease(boot, &arena), me, LEASE_MS);

@@ -51,7 +51,7 @@ int lease_give(struct store *store, struct str workspace_id, struct str name, st
 
     arena_init(&arena);
     rc = store_get(store, STORE_LEASES, workspace_id, name, &arena, &row);
-    if (rc == 0 && str_eq(row.owner, owner)) {
+    if (rc == 0 && (str_empty(owner) || str_eq(row.owner, owner))) {
         row.expires_at = 0;
         store_batch_init(&batch, &arena);
         store_update(&batch, STORE_LEASES, &row);

@@ -13,7 +13,8 @@ enum { LEASE_HELD_BY_OTHER = 1 };
  * Yields. */
 MUST_CHECK int lease_take(struct store *store, const struct env *env, struct str workspace_id,
     struct str name, struct str owner, int64_t ms);
-/* Give one's own back; another's stays. Yields. */
+/* Give one's own back; another's stays. owner "": end it, whoever has it (and is known to be dead).
+ * Yields. */
 MUST_CHECK int lease_give(
     struct store *store, struct str workspace_id, struct str name, struct str owner);
 

@@ -457,6 +457,118 @@ test('faults of deliveries: duplicates, lost answers, another order between chat
   assert.deepEqual(hook.seen.map(({ update }) => update.message.text), ['twice', 'twice', 'again', 'again', 'passes', 'held']);
 });
 
+test('what people do becomes the updates that Telegram would send', async (t) => {
+  const { tg, ana, ben, api } = await world({ bot: { privacy: false } });
+  t.after(() => tg.stop());
+  let offset = 0;
+  const updates = async () => {
+    const list = (await api('getUpdates', { offset, allowed_updates: ['message', 'edited_message', 'channel_post', 'my_chat_member', 'chat_member', 'poll_answer', 'callback_query', 'stopped_message_generation'] })).result;
+    if (list.length) offset = list.at(-1).update_id + 1;
+    return list.map(({ update_id, ...rest }) => ({ kind: Object.keys(rest)[0], ...Object.values(rest)[0] }));
+  };
+  await updates();
+  const group = tg.group('Group', [ana], { quiet: true });
+  const news = tg.channel('News', [ana], { quiet: true });
+  await updates();
+
+  ana.says(news, 'post');
+  const [post] = await updates();
+  assert.deepEqual([post.kind, post.from, post.sender_chat.id, post.chat.type], ['channel_post', undefined, news.id, 'channel']);
+  ana.says(group, 'as the group', { anonymous: true });
+  const [anonymous] = await updates();
+  assert.deepEqual([anonymous.from.username, anonymous.sender_chat.id], ['GroupAnonymousBot', group.id]);
+  ben.joins(group);
+  ben.leaves(group);
+  assert.deepEqual((await updates()).map((u) => [u.kind, (u.new_chat_members ?? [u.left_chat_member])[0].id]), [['message', ben.id], ['message', ben.id]]);
+  tg.world.promote(group, tg.bot);
+  ben.joins(group);
+  assert.deepEqual((await updates()).map((u) => [u.kind, u.new_chat_member?.status]), [['my_chat_member', 'administrator'], ['chat_member', 'member'], ['message', undefined]]);
+  const album = ana.album(group, [{ photo: { bytes: 'a' } }, { document: { name: 'b.txt', bytes: 'b' } }], { caption: 'two' });
+  const sent = await updates();
+  assert.deepEqual(sent.map((u) => [u.media_group_id, u.caption]), [[album[0].media_group_id, 'two'], [album[0].media_group_id, undefined]]);
+  assert.equal(sent[0].photo.at(-1).width, 1280);
+  ana.says(group, '<b>Hi</b> <a href="tg://user?id=' + tg.bot.user.id + '">you</a> 🎉 @TheoBot', { html: true });
+  const [marked] = await updates();
+  assert.deepEqual(marked.entities.map((e) => [e.type, e.offset, e.length, e.user?.username]),
+    [['bold', 0, 2, undefined], ['text_mention', 3, 3, 'TheoBot'], ['mention', 10, 8, undefined]]);
+  const moved = tg.world.migrate(group);
+  assert.deepEqual((await updates()).map((u) => [u.chat.id, u.migrate_to_chat_id, u.migrate_from_chat_id]), [[group.id, moved.id, undefined], [moved.id, undefined, group.id]]);
+
+  ana.says(tg.bot, 'hi');
+  await updates();
+  ana.blocks(tg.bot);
+  ana.unblocks(tg.bot);
+  assert.deepEqual((await updates()).map((u) => [u.kind, u.chat.id, u.new_chat_member.status]), [['my_chat_member', ana.id, 'kicked'], ['my_chat_member', ana.id, 'member']]);
+  assert.equal((await api('sendMessageDraft', { chat_id: ana.id, draft_id: 7, text: 'Thin', can_stop: true })).result, true);
+  ana.stops();
+  assert.deepEqual((await updates()).map((u) => [u.kind, u.draft_id]), [['stopped_message_generation', 7]]);
+  assert.equal(tg.private(ana).drafts.size, 0);
+  const { result: poll } = await api('sendPoll', { chat_id: moved.id, question: 'When?', options: ['Mon', 'Tue'], is_anonymous: false });
+  const message = moved.messages.get(poll.message_id);
+  ana.votes(message, ['Tue']);
+  ana.votes(message, []);
+  assert.deepEqual((await updates()).map((u) => u.option_ids), [[1], []]);
+  assert.throws(() => ana.votes(message, ['Wed']), /no such vote/);
+  await api('leaveChat', { chat_id: moved.id });
+  ana.says(moved, 'nobody hears');
+  assert.deepEqual((await updates()).map((u) => u.new_chat_member?.status), ['left']);
+});
+
+test('several bots: each has its token, its queue and its private chats; none sees the other speak', async (t) => {
+  const { tg, ana, api } = await world({ bot: { privacy: false } });
+  t.after(() => tg.stop());
+  const other = tg.addBot({ token: '777:other', first_name: 'Otto', username: 'OttoBot', privacy: false });
+  const group = tg.group('Group', [ana], { quiet: true });
+  const theirs = (method, args) => post(`${tg.root}/bot777:other/${method}`, args);
+  assert.equal((await theirs('getMe')).result.username, 'OttoBot');
+  await theirs('sendMessage', { chat_id: group.id, text: 'from Otto' });
+  ana.says(group, 'to both');
+  ana.says(other, 'to Otto');
+  const texts = (answer) => answer.result.map((u) => u.message.text);
+  assert.deepEqual(texts(await api('getUpdates')), ['to both']);
+  assert.deepEqual(texts(await theirs('getUpdates')), ['to both', 'to Otto']);
+  assert.equal((await api('sendMessage', { chat_id: ana.id, text: 'x' })).description, 'Bad Request: chat not found', 'she did not write to Theo');
+  assert.deepEqual(tg.spoken(group).map((m) => [m.from, m.text]), [['Otto', 'from Otto']]);
+});
+
+test('a lost answer of getUpdates brings the same updates again; a duplicate comes in the same batch', async (t) => {
+  const { tg, ana, api } = await world();
+  t.after(() => tg.stop());
+  ana.says(tg.bot, 'one');
+  tg.fault({ method: 'getUpdates', do: 'drop_after' });
+  await assert.rejects(api('getUpdates'));
+  tg.fault({ on: 'update', do: 'duplicate' });
+  const { result } = await api('getUpdates');
+  assert.deepEqual(result.map((u) => [u.update_id, u.message.text]), [[871300001, 'one'], [871300001, 'one']]);
+});
+
+test('the stub as a program plays a scenario with whatever bot connects', async () => {
+  const { spawn } = await import('node:child_process');
+  const { writeFileSync, mkdtempSync, rmSync } = await import('node:fs');
+  const { tmpdir } = await import('node:os');
+  const { join, dirname } = await import('node:path');
+  const { fileURLToPath } = await import('node:url');
+  const folder = mkdtempSync(join(tmpdir(), 'telegram-stub-'));
+  const file = join(folder, 'hello.yaml');
+  writeFileSync(file, 'people: {ana: Ana}\nsteps:\n  - ana: hello\n    in: private\n  - theo: HELLO\n');
+  const child = spawn(process.execPath, [join(dirname(fileURLToPath(import.meta.url)), '..', 'peers', 'telegram.js'), '--token', '5:t', '--scenario', file]);
+  try {
+    let out = '';
+    const lines = async (count) => {
+      while (out.split('\n').length <= count) await new Promise((resolve) => child.stdout.once('data', (chunk) => { out += chunk; resolve(); }));
+      return out.trim().split('\n').map((line) => JSON.parse(line));
+    };
+    const [{ root, token }] = await lines(1);
+    assert.equal(token, '5:t');
+    const { result: [{ message }] } = await post(`${root}/bot5:t/getUpdates`, { timeout: 5 });
+    await post(`${root}/bot5:t/sendMessage`, { chat_id: message.chat.id, text: message.text.toUpperCase() });
+    assert.deepEqual((await lines(2))[1], { passed: true });
+  } finally {
+    child.kill();
+    rmSync(folder, { recursive: true });
+  }
+});
+
 // ---- the second opinion: a client library that many bots are made with ----
 
 async function grammy(tg, setUp) {

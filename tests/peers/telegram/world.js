@@ -205,7 +205,7 @@ class World {
     if (message.from && message.from.id === bot.user.id) return false;
     if (chat.type === 'private') return chat.bot === bot;
     if (!this.isMember(chat, bot)) return false;
-    if (message.from?.is_bot && !message.new_chat_members && !message.left_chat_member) return false;
+    if (message.from?.is_bot && !message.sender_chat && !message.new_chat_members && !message.left_chat_member) return false;
     if (chat.type === 'channel' || this.isAdmin(chat, bot) || chat.members.get(bot.user.id).seesAll) return true;
     return this.meantFor(bot, chat, message);
   }

@@ -31,6 +31,9 @@ TEST(lease_is_held_by_one)
     EXPECT_OK(lease_give(store, STR("w1"), STR("poll"), STR("b")));
     EXPECT_OK(take(t, store, "a"));
     EXPECT_OK(lease_give(store, STR("w1"), STR("none"), STR("b")));
+    EXPECT_EQ(take(t, store, "b"), LEASE_HELD_BY_OTHER);
+    EXPECT_OK(lease_give(store, STR("w1"), STR("poll"), STR(""))); /* a is known to be dead */
+    EXPECT_OK(take(t, store, "b"));
     store_close(store);
     sealer_free(sealer);
 }
