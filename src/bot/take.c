@@ -403,5 +403,7 @@ int bot_receive(void *ctx, const struct channel_update *update, struct str paylo
 
     if (update->kind == CHANNEL_IGNORED || str_empty(update->chat_key))
         return 0;
+    if (update->self != CHANNEL_SELF_REMOVED)
+        outbox_heard(taking.bot->options.outbox, update->chat_key, update->message_id);
     return bot_on_lane(taking.bot, update->chat_key, take, &taking);
 }

@@ -67,6 +67,9 @@ static enum outbox_step finish(struct outbox_chat *chat, struct outbox_row *row,
     metric_observe_ms(M_OUTBOX_MS, NULL, (double)MAX(wall_ms(chat) - row->created_at, 0));
     row->state = str_from(state);
     row->error = error;
+    /* The chat's messages have the text: it is not kept a second time. */
+    if (str_empty(error))
+        row->body = STR("");
     row->owner = STR("");
     row->due_at = wall_ms(chat);
     if (str_empty(error))
