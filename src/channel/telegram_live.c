@@ -9,9 +9,7 @@ enum {
     TYPING_MS = 4 * SECOND_MS, /* it is shown for 5 s */
     CALL_MS = 5 * SECOND_MS,
     DRAFT_EVERY_MS = 1 * SECOND_MS,
-    EDIT_EVERY_MS = 1200,
-    EDIT_SELDOM_MS = 4 * SECOND_MS, /* a long text, of which a little more is not worth a call */
-    LONG_TEXT = 4 * KIB,
+    EDIT_EVERY_MS = 1200, /* the first ones; a group has twenty messages and edits a minute */
 };
 
 void telegram_typing(struct channel *channel, struct str chat_key)
@@ -114,13 +112,19 @@ static int begin(const struct telegram *telegram, struct preview *preview, struc
     return 0;
 }
 
-static int64_t pause_for(const struct preview *preview, struct str text)
+/* The more was shown in this chat of late, the longer: ten edits in the first forty seconds. */
+static int64_t pause_after(const struct telegram *telegram, const struct preview *preview)
 {
-    int64_t more = (int64_t)MIN(text.len, (size_t)LONG_TEXT);
+    int64_t now_ms = env_mono_ms(telegram->env);
+    int shown;
 
     if (!str_empty(preview->draft_id))
         return DRAFT_EVERY_MS;
-    return EDIT_EVERY_MS + (EDIT_SELDOM_MS - EDIT_EVERY_MS) * more / LONG_TEXT;
+    shown =
+        MAX(telegram_recall(telegram->memory, TELEGRAM_SHOWN, preview->place.chat_id, now_ms), 0);
+    telegram_note(
+        telegram->memory, TELEGRAM_SHOWN, preview->place.chat_id, shown + 1, now_ms + MINUTE_MS);
+    return EDIT_EVERY_MS + EDIT_EVERY_MS * shown / 2;
 }
 
 /* What follows from a call: 0 to go on. */
@@ -149,6 +153,7 @@ int telegram_preview(struct channel *channel, struct str chat_key, struct str re
     struct preview preview = {
         .api = telegram_api_of(telegram), .arena = arena, .post.reply_to = reply_to};
     struct telegram_part *parts;
+    int64_t held_ms;
     size_t count;
     int rc = telegram_place_of(chat_key, &preview.place);
 
@@ -156,7 +161,11 @@ int telegram_preview(struct channel *channel, struct str chat_key, struct str re
         rc = begin(telegram, &preview, *message_id);
     if (rc < 0)
         return rc;
-    *next_ms = env_mono_ms(telegram->env) + pause_for(&preview, text);
+    held_ms = telegram_left(
+        telegram->memory, TELEGRAM_HELD, preview.place.chat_id, env_mono_ms(telegram->env));
+    *next_ms = env_mono_ms(telegram->env) + MAX(held_ms, (int64_t)EDIT_EVERY_MS);
+    if (held_ms > 0)
+        return 0;
     telegram_render(arena, text, TELEGRAM_TEXT_MAX, &parts, &count);
     if (count == 0)
         return 0;
@@ -164,7 +173,8 @@ int telegram_preview(struct channel *channel, struct str chat_key, struct str re
     rc = show(&preview, false);
     if (rc == CHANNEL_REFUSED && preview.answer.refusal == TELEGRAM_BAD_MARKUP)
         rc = show(&preview, true);
-    *next_ms =
-        env_mono_ms(telegram->env) + MAX(pause_for(&preview, text), preview.answer.retry_after_ms);
+    telegram_hold(telegram, &preview.place, &preview.answer);
+    *next_ms = env_mono_ms(telegram->env) +
+               MAX(pause_after(telegram, &preview), preview.answer.retry_after_ms);
     return judge(&preview, rc, message_id);
 }

@@ -39,17 +39,29 @@ static uint64_t hash_of(enum telegram_topic topic, struct str name)
     return hash;
 }
 
+static struct entry find(struct telegram_memory *memory, enum telegram_topic topic, struct str name)
+{
+    uint64_t hash = hash_of(topic, name);
+    struct entry entry;
+
+    pthread_mutex_lock(&memory->mutex);
+    entry = memory->entries[(hash ^ hash >> 32) % ENTRIES];
+    pthread_mutex_unlock(&memory->mutex);
+    return entry.hash == hash ? entry : (struct entry){0};
+}
+
 int telegram_recall(
     struct telegram_memory *memory, enum telegram_topic topic, struct str name, int64_t now_ms)
 {
-    uint64_t hash = hash_of(topic, name);
-    const struct entry *entry = &memory->entries[(hash ^ hash >> 32) % ENTRIES];
-    int value;
+    struct entry entry = find(memory, topic, name);
 
-    pthread_mutex_lock(&memory->mutex);
-    value = entry->hash == hash && now_ms < entry->until_ms ? entry->value : -1;
-    pthread_mutex_unlock(&memory->mutex);
-    return value;
+    return now_ms < entry.until_ms ? entry.value : -1;
+}
+
+int64_t telegram_left(
+    struct telegram_memory *memory, enum telegram_topic topic, struct str name, int64_t now_ms)
+{
+    return MAX(find(memory, topic, name).until_ms - now_ms, 0);
 }
 
 void telegram_note(struct telegram_memory *memory, enum telegram_topic topic, struct str name,
@@ -60,4 +72,12 @@ void telegram_note(struct telegram_memory *memory, enum telegram_topic topic, st
     pthread_mutex_lock(&memory->mutex);
     memory->entries[(hash ^ hash >> 32) % ENTRIES] = (struct entry){hash, until_ms, value};
     pthread_mutex_unlock(&memory->mutex);
+}
+
+void telegram_hold(const struct telegram *telegram, const struct telegram_place *place,
+    const struct telegram_answer *answer)
+{
+    if (answer->status == 429 && answer->retry_after_ms > 0)
+        telegram_note(telegram->memory, TELEGRAM_HELD, place->chat_id, 1,
+            env_mono_ms(telegram->env) + answer->retry_after_ms);
 }

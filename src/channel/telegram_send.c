@@ -48,6 +48,7 @@ int telegram_say_call(struct telegram_say *say, const struct telegram_call *call
     int rc = telegram_call(&say->api, call, say->arena, &say->answer);
 
     say->sent->retry_after_ms = say->answer.retry_after_ms;
+    telegram_hold(say->telegram, &say->place, &say->answer);
     if (rc == CHANNEL_MOVED)
         say->sent->moved_to = say->answer.moved_to;
     return rc;
@@ -283,17 +284,31 @@ static int say_leave(struct telegram_say *say)
     return rc == CHANNEL_GONE ? 0 : rc;
 }
 
+/* A preview was told to wait: that holds for what follows it. */
+static int64_t held_ms(const struct telegram_say *say)
+{
+    return telegram_left(
+        say->telegram->memory, TELEGRAM_HELD, say->place.chat_id, env_mono_ms(say->telegram->env));
+}
+
 int telegram_send(struct channel *channel, const struct outbox_row *row, struct arena *arena,
     struct channel_sent *ret_sent)
 {
-    struct telegram_say say = {
-        .api = telegram_api_of(telegram_of(channel)), .arena = arena, .sent = ret_sent};
+    struct telegram_say say = {.telegram = telegram_of(channel),
+        .api = telegram_api_of(telegram_of(channel)),
+        .arena = arena,
+        .sent = ret_sent};
     int rc = outbox_read(row, arena, &say.post);
 
     if (rc == 0)
         rc = telegram_place_of(row->chat_key, &say.place);
     if (rc < 0)
         return rc;
+    ret_sent->retry_after_ms = held_ms(&say);
+    if (ret_sent->retry_after_ms > 0) {
+        err_set(ERR_BUSY, "Telegram said to wait in this chat");
+        return CHANNEL_RETRY;
+    }
     switch (say.post.kind) {
     case OUTBOX_TEXT:
     case OUTBOX_EDIT:

@@ -29,6 +29,7 @@ enum {
 
 /* One row on its way. */
 struct telegram_say {
+    const struct telegram *telegram;
     struct telegram_api api;
     struct telegram_place place;
     struct outbox_post post;
@@ -61,12 +62,24 @@ MUST_CHECK int telegram_probe(struct telegram_say *say, const char *method,
 /* telegram_memory.c: what is remembered for a while. Any thread. */
 struct telegram_memory *telegram_memory_new(void);
 void telegram_memory_free(struct telegram_memory *memory);
-enum telegram_topic { TELEGRAM_TYPING, TELEGRAM_ADMIN };
+enum telegram_topic {
+    TELEGRAM_TYPING,
+    TELEGRAM_ADMIN,
+    TELEGRAM_SHOWN, /* a chat id: so many previews in the last minute */
+    TELEGRAM_HELD,  /* a chat id: Telegram said to wait there */
+};
 /* What was noted under this name and has not ended yet; -1: nothing. */
 int telegram_recall(
     struct telegram_memory *memory, enum telegram_topic topic, struct str name, int64_t now_ms);
+/* In how many ms that ends; 0: there is nothing. */
+int64_t telegram_left(
+    struct telegram_memory *memory, enum telegram_topic topic, struct str name, int64_t now_ms);
 void telegram_note(struct telegram_memory *memory, enum telegram_topic topic, struct str name,
     int value, int64_t until_ms);
+
+/* What an answer says about waiting in its chat, for whatever is said there next. */
+void telegram_hold(const struct telegram *telegram, const struct telegram_place *place,
+    const struct telegram_answer *answer);
 
 /* See struct channel_ops. */
 void telegram_typing(struct channel *channel, struct str chat_key);

@@ -229,6 +229,50 @@ TEST(telegram_send_drafts_in_private_chats)
     bot_house_close(&house);
 }
 
+/* Telegram says it once: not to the preview and then again to the answer. */
+TEST(telegram_send_waits_as_a_preview_was_told)
+{
+    struct bot_fault faults[] = {
+        {.method = "editMessageText", .status = 429, .body = LIMIT}, {.method = ""}};
+    struct bot_house house;
+    struct str preview = STR("");
+    int64_t next_ms[3] = {0};
+
+    REQUIRE(bot_house_open(t, &house, faults));
+    for (int i = 0; i < 3; i++)
+        EXPECT_OK(channel_telegram.preview(
+            house.channel, STR(GROUP), STR(""), STR("w"), t->arena, &preview, &next_ms[i]));
+    EXPECT_EQ(house.api.calls, 2);
+    EXPECT(next_ms[1] > env_mono_ms(env_system()) + 7000);
+    EXPECT(next_ms[2] > env_mono_ms(env_system()) + 7000);
+    EXPECT_OK(bot_say(&house, "a", GROUP, "all"));
+    EXPECT_OK(bot_say(&house, "b", "telegram|77|-1002|", "elsewhere"));
+    outbox_drain(house.outbox);
+    EXPECT_EQ(house.api.calls, 3);
+    EXPECT_STR(bot_row(t, &house, "a").state, "pending");
+    EXPECT_STR(bot_row(t, &house, "b").state, "sent");
+    bot_house_close(&house);
+}
+
+TEST(telegram_previews_become_rarer)
+{
+    struct bot_house house;
+    struct str preview = STR("");
+    int64_t now_ms, next_ms, last_ms = 0;
+
+    REQUIRE(bot_house_open(t, &house, NULL));
+    for (int i = 0; i < 6; i++) {
+        now_ms = env_mono_ms(env_system());
+        EXPECT_OK(channel_telegram.preview(house.channel, STR(GROUP), STR(""),
+            str_printf(t->arena, "w%d", i), t->arena, &preview, &next_ms));
+        EXPECT(next_ms - now_ms >= 1200 + 600 * i);
+        last_ms = next_ms - now_ms;
+    }
+    EXPECT(last_ms >= 4200);
+    EXPECT_STR(bot_shows(&house, "-1001"), "w5");
+    bot_house_close(&house);
+}
+
 TEST(telegram_send_documents_polls_reactions)
 {
     struct bot_fault faults[] = {{.method = "sendDocument", .lost = true},
