@@ -39,9 +39,14 @@ enum extract_kind extract_kind_of(struct str bytes, struct str mime, struct str 
                                  ".txt", ".csv", ".tsv", ".md", ".markdown", ".log", NULL};
     const char *type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
     bool word = str_starts_nocase(mime, str_from(type)) || has_ending(name, docx);
-
+    bool plain =
+        str_starts_nocase(mime, STR("text/plain")) || str_starts_nocase(mime, STR("text/csv")) ||
+        str_starts_nocase(mime, STR("text/markdown")) ||
+        str_starts_nocase(mime, STR("text/tab-separated-values")) || has_ending(name, text);
     /* A PDF's mark may stand behind some bytes of a mail or a printer (ISO 32000, annex H). */
-    if (str_find(str_slice(bytes, 0, 1024), STR("%PDF-"), 0) >= 0)
+    ptrdiff_t mark = str_find(str_slice(bytes, 0, 1024), STR("%PDF-"), 0);
+
+    if (mark == 0 || (mark > 0 && !plain))
         return EXTRACT_PDF;
     if (str_starts(bytes, STR("PK\x03\x04")))
         return word ? EXTRACT_DOCX : EXTRACT_OTHER;
@@ -49,11 +54,7 @@ enum extract_kind extract_kind_of(struct str bytes, struct str mime, struct str 
         return EXTRACT_DOCX;
     if (str_starts_nocase(mime, STR("application/pdf")) || has_ending(name, pdf))
         return EXTRACT_PDF;
-    if (str_starts_nocase(mime, STR("text/plain")) || str_starts_nocase(mime, STR("text/csv")) ||
-        str_starts_nocase(mime, STR("text/markdown")) ||
-        str_starts_nocase(mime, STR("text/tab-separated-values")) || has_ending(name, text))
-        return EXTRACT_TEXT;
-    return EXTRACT_OTHER;
+    return plain ? EXTRACT_TEXT : EXTRACT_OTHER;
 }
 
 /* What one extraction works on. */

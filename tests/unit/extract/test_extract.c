@@ -50,6 +50,8 @@ TEST(extract_kinds)
 
     EXPECT_EQ(extract_kind_of(STR("%PDF-1.7"), STR("text/plain"), none), EXTRACT_PDF);
     EXPECT_EQ(extract_kind_of(STR("\n\n%PDF-1.7"), none, none), EXTRACT_PDF);
+    EXPECT_EQ(
+        extract_kind_of(STR("How \"%PDF-1.7\" begins"), STR("text/plain"), none), EXTRACT_TEXT);
     EXPECT_EQ(extract_kind_of(none, STR("application/pdf"), none), EXTRACT_PDF);
     EXPECT_EQ(extract_kind_of(none, none, STR("Offer.PDF")), EXTRACT_PDF);
     EXPECT_EQ(extract_kind_of(STR("PK\x03\x04"), none, STR("a.docx")), EXTRACT_DOCX);
