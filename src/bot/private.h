@@ -16,6 +16,10 @@
 #define BOT_LOOPS_MAX 256
 /* Messages of a chat that are kept in memory: what the rules for speaking look at. */
 #define TAIL 24
+/* Requests within a minute; more stay unanswered. */
+#define ASKED_BY_PERSON 20
+#define ASKED_BY_CHAT 40
+#define ASKED_KEPT 40
 
 enum bot_manner { BOT_NORMAL, BOT_EAGER, BOT_ASKED };
 
@@ -62,6 +66,12 @@ struct bot_chat {
     struct bot_work *first, *last; /* to be done */
     struct bot_work *current;
     bool working;
+    struct {
+        int64_t ms; /* mono; 0: none */
+        uint32_t person;
+    } asked[ASKED_KEPT]; /* what people lately asked for */
+    size_t next_asked;
+    int64_t slowed_ms; /* when that was said to be too much */
     int64_t spoken[8]; /* mono ms of the last answers, oldest first by next_spoken */
     size_t next_spoken;
 };
@@ -169,6 +179,10 @@ MUST_CHECK int answer_job(struct bot_job *job);
 MUST_CHECK int answer_text(struct bot_job *job, struct str text);
 MUST_CHECK int command_job(struct bot_job *job);
 MUST_CHECK int press_job(struct bot_job *job);
+/* file.c */
+MUST_CHECK int file_job(struct bot_job *job);
+/* Is something to be done with the file of a message? */
+bool file_is_work(const struct channel_update *update, bool addressed);
 /* Is it a command of ours, that is shown and works? */
 bool command_known(const struct bot *bot, struct str name);
 void answer_listener(struct bot *bot, struct run_listener *ret_listener);

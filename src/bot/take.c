@@ -18,10 +18,12 @@ enum deed {
     DEED_PRESS,
     DEED_WELCOME,
     DEED_REFUSE,
-    DEED_PAIR
+    DEED_PAIR,
+    DEED_FILE,
+    DEED_SLOW
 };
 static const char *const deed_names[] = {
-    "none", "answer", "command", "press", "welcome", "refuse", "pair"};
+    "none", "answer", "command", "press", "welcome", "refuse", "pair", "file", "slow"};
 
 /* What is to happen because of an update. */
 struct plan {
@@ -86,6 +88,28 @@ static bool is_too_much(const struct bot_chat *chat)
     return oldest > 0 && now - oldest < SPOKEN_WINDOW_MS / 2;
 }
 
+/* Is this one more than a person, or a chat, may ask within a minute? */
+static bool is_flood(struct bot_chat *chat, const struct channel_update *update)
+{
+    int64_t now = loop_now_ms(chat->lane->loop);
+    size_t of_chat = 0, of_person = 0;
+    uint32_t person = 0;
+
+    for (size_t i = 0; i < update->from.id.len; i++)
+        person = person * 33 + (unsigned char)update->from.id.ptr[i];
+    for (size_t i = 0; i < ASKED_KEPT; i++)
+        if (chat->asked[i].ms > 0 && now - chat->asked[i].ms < MINUTE_MS) {
+            of_chat++;
+            of_person += chat->asked[i].person == person;
+        }
+    if (of_chat >= ASKED_BY_CHAT || of_person >= ASKED_BY_PERSON)
+        return true;
+    chat->asked[chat->next_asked].ms = now;
+    chat->asked[chat->next_asked].person = person;
+    chat->next_asked = (chat->next_asked + 1) % ASKED_KEPT;
+    return false;
+}
+
 /* By the rules of agent/speak.h, on the tail and this message. */
 static struct speak_verdict judge(const struct bot_chat *chat, const struct channel_update *update,
     struct str party, struct str text)
@@ -120,6 +144,8 @@ static struct speak_verdict decide(const struct bot_chat *chat, const struct cha
         return silent("another bot");
     if (update->chat == CHANNEL_BROADCAST)
         return silent("a channel's post");
+    if (str_empty(update->text) && !file_is_work(update, true))
+        return silent("no words");
     if (update->mentioned || update->replied || update->chat == CHANNEL_PRIVATE)
         return asked;
     if (str_empty(update->text) || is_command_name(update->text))
@@ -158,7 +184,18 @@ static void plan_stranger(const struct channel_update *update, struct plan *plan
         plan->ignore = true;
 }
 
-static void plan_message(const struct bot_chat *chat, const struct channel_update *update,
+/* What is too much stays unanswered; that is said once a minute. */
+static void plan_slow(struct bot_chat *chat, struct plan *plan)
+{
+    int64_t now = loop_now_ms(chat->lane->loop);
+
+    plan->deed = chat->slowed_ms == 0 || now - chat->slowed_ms > MINUTE_MS ? DEED_SLOW : DEED_NONE;
+    plan->verdict = silent("asked too often");
+    if (plan->deed == DEED_SLOW)
+        chat->slowed_ms = now;
+}
+
+static void plan_message(struct bot_chat *chat, const struct channel_update *update,
     struct arena *arena, struct plan *plan)
 {
     struct str party = chat_party(chat->lane->bot, update, arena);
@@ -174,6 +211,11 @@ static void plan_message(const struct bot_chat *chat, const struct channel_updat
         plan->verdict = decide(chat, update, party, plan->text);
     if (plan->verdict.speak)
         plan->deed = DEED_ANSWER;
+    if (!update->from.bot && plan->deed != DEED_COMMAND &&
+        file_is_work(update, plan->verdict.addressed))
+        plan->deed = DEED_FILE;
+    if (plan->deed != DEED_NONE && is_flood(chat, update))
+        plan_slow(chat, plan);
 }
 
 static void plan_self(
@@ -191,7 +233,7 @@ static void plan_self(
     plan->deed = DEED_WELCOME;
 }
 
-static void make_plan(const struct bot_chat *chat, const struct channel_update *update,
+static void make_plan(struct bot_chat *chat, const struct channel_update *update,
     struct arena *arena, struct plan *plan)
 {
     enum bot_access access = access_of(chat->lane->bot, chat, update);

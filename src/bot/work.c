@@ -173,6 +173,10 @@ static int do_deed(struct bot_job *job, struct str deed)
         return command_job(job);
     if (str_is(deed, "press"))
         return press_job(job);
+    if (str_is(deed, "file"))
+        return file_job(job);
+    if (str_is(deed, "slow"))
+        return job_say(job, say(job->language, SAY_SLOW));
     if (str_is(deed, "refuse"))
         return refuse_stranger(job);
     if (str_is(deed, "pair"))

@@ -1,6 +1,7 @@
 #include "channel/telegram_api.h"
 
 #include "http/client.h"
+#include "http/multipart.h"
 
 enum {
     TIMEOUT_MS = 15 * SECOND_MS,
@@ -127,55 +128,28 @@ static int unanswered(const struct telegram_api *api, const struct telegram_call
     return reply->sent ? CHANNEL_UNKNOWN : rc;
 }
 
-static void add_part(struct buf *body, struct str boundary, struct str name, struct str value)
-{
-    buf_printf(body, "--%.*s\r\nContent-Disposition: form-data; name=\"%.*s\"\r\n\r\n",
-        STR_ARG(boundary), STR_ARG(name));
-    buf_add_str(body, value);
-    buf_add_str(body, STR("\r\n"));
-}
-
-/* A file name inside quotes (RFC 7578 section 4.2; browsers write it so). */
-static void add_quoted(struct buf *body, struct str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        if (c == '"')
-            buf_add_str(body, STR("%22"));
-        else
-            buf_add_char(body, (unsigned char)c < ' ' || c == '/' || c == '\\' ? '_' : c);
-    }
-}
-
-/* RFC 7578. Members of the parameters that are not strings are sent as JSON. The boundary does not
- * stand in the file. */
+/* Members of the parameters that are not strings are sent as JSON. */
 static struct str multipart(const struct telegram_call *call, const struct json *parameters,
-    struct arena *arena, struct str *ret_boundary)
+    struct arena *arena, struct str *ret_type)
 {
-    struct buf body = BUF_IN(arena);
-    struct str boundary = STR("theo");
+    struct multipart_part *parts =
+        arena_array(arena, struct multipart_part, json_len(parameters) + 1);
+    size_t count = 0;
 
-    while (str_find(call->file, boundary, 0) >= 0 || str_find(call->json, boundary, 0) >= 0)
-        boundary = str_printf(arena, "%.*s-%zu", STR_ARG(boundary), boundary.len * 7919);
-    buf_reserve(&body, call->file.len + 4 * KIB);
     for (const struct json *m = json_first(parameters); m; m = json_next(m))
-        add_part(&body, boundary, json_key(m),
-            json_is(m, JSON_STRING) ? json_str(m) : json_text(arena, m));
-    buf_printf(&body, "--%.*s\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"",
-        STR_ARG(boundary), call->file_field);
-    add_quoted(&body, call->file_name);
-    buf_printf(&body, "\"\r\nContent-Type: %.*s\r\n\r\n", STR_ARG(call->file_type));
-    buf_add_str(&body, call->file);
-    buf_printf(&body, "\r\n--%.*s--\r\n", STR_ARG(boundary));
-    *ret_boundary = boundary;
-    return buf_str(&body);
+        parts[count++] = (struct multipart_part){.name = json_key(m),
+            .value = json_is(m, JSON_STRING) ? json_str(m) : json_text(arena, m)};
+    parts[count++] = (struct multipart_part){.name = str_from(call->file_field),
+        .value = call->file,
+        .file_name = call->file_name,
+        .type = call->file_type};
+    return multipart_write(parts, count, arena, ret_type);
 }
 
 static int make_body(const struct telegram_call *call, struct arena *arena, struct str *ret_body,
     struct str *ret_type)
 {
     const struct json *parameters = NULL;
-    struct str boundary;
     int rc;
 
     if (!call->file_field) {
@@ -186,8 +160,7 @@ static int make_body(const struct telegram_call *call, struct arena *arena, stru
     rc = json_parse(arena, str_empty(call->json) ? STR("{}") : call->json, &parameters);
     if (rc < 0)
         return rc;
-    *ret_body = multipart(call, parameters, arena, &boundary);
-    *ret_type = str_printf(arena, "multipart/form-data; boundary=%.*s", STR_ARG(boundary));
+    *ret_body = multipart(call, parameters, arena, ret_type);
     return 0;
 }
 

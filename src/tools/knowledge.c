@@ -2,13 +2,11 @@
  * such files has a tool of its own; its ctx is what it knows. */
 #include "tools/knowledge.h"
 
-#include "text/bm25.h"
-
 #define LIMIT_DEFAULT 4
 #define LIMIT_MAX 10
 #define QUOTE_MAX 240
 
-static const char parameters[] =
+const char knowledge_parameters[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"query\"],\"properties\":{"
     "\"query\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":400,"
     "\"description\":\"words that the passage would have\"},"
@@ -21,8 +19,8 @@ struct knowledge {
     const struct tool *list[1];
 };
 
-static struct str write_found(const struct knowledge *knowledge, const struct bm25_hit *hits,
-    size_t count, struct arena *arena)
+static struct str write_found(
+    const struct passages *passages, const struct bm25_hit *hits, size_t count, struct arena *arena)
 {
     struct buf out = BUF_IN(arena);
     struct json_writer w;
@@ -32,7 +30,7 @@ static struct str write_found(const struct knowledge *knowledge, const struct bm
     json_name(&w, "passages");
     json_array_begin(&w);
     for (size_t i = 0; i < count; i++) {
-        const struct passage *passage = &knowledge->passages.all[hits[i].text];
+        const struct passage *passage = &passages->all[hits[i].text];
 
         json_object_begin(&w);
         json_str_member(&w, "source", passage->source);
@@ -48,14 +46,14 @@ static struct str write_found(const struct knowledge *knowledge, const struct bm
 }
 
 /* The passages that are nearly as good as the best one. A quote is the beginning of its passage. */
-static const struct tool_citation *cite(const struct knowledge *knowledge,
+static const struct tool_citation *cite(const struct passages *passages,
     const struct bm25_hit *hits, size_t count, struct arena *arena, size_t *ret_count)
 {
     struct tool_citation *citations = arena_array(arena, struct tool_citation, count + 1);
 
     *ret_count = 0;
     for (size_t i = 0; i < count && hits[i].score >= hits[0].score * 0.6; i++) {
-        const struct passage *passage = &knowledge->passages.all[hits[i].text];
+        const struct passage *passage = &passages->all[hits[i].text];
 
         citations[(*ret_count)++] = (struct tool_citation){
             .url =
@@ -67,23 +65,42 @@ static const struct tool_citation *cite(const struct knowledge *knowledge,
     return citations;
 }
 
+void knowledge_index(const struct passages *passages, struct bm25 *ret_index)
+{
+    bm25_init(ret_index, passages->arena);
+    for (size_t i = 0; i < passages->count; i++) {
+        const struct passage *passage = &passages->all[i];
+
+        bm25_add(ret_index, str_printf(passages->arena, "%.*s\n%.*s", STR_ARG(passage->heading),
+                                STR_ARG(passage->text)));
+    }
+    bm25_finish(ret_index);
+}
+
+void knowledge_search(const struct tool_call *call, const struct passages *passages,
+    const struct bm25 *index, const char *where, struct tool_result *ret_result)
+{
+    struct bm25_hit hits[LIMIT_MAX];
+    size_t most = (size_t)json_get_i64(call->args, "limit", LIMIT_DEFAULT);
+    size_t count = bm25_search(
+        index, json_get_str(call->args, "query"), call->arena, hits, MIN(most, (size_t)LIMIT_MAX));
+
+    *ret_result = (struct tool_result){
+        .content = write_found(passages, hits, count, call->arena),
+        .summary = str_printf(call->arena, "Found %zu passages in %s", count, where),
+        .event = STR(""),
+    };
+    ret_result->citations = cite(passages, hits, count, call->arena, &ret_result->citation_count);
+    for (size_t i = 0; i < count; i++)
+        ret_result->untrusted = ret_result->untrusted || passages->all[hits[i].text].untrusted;
+}
+
 static int run(const struct tool_call *call, struct tool_result *ret_result)
 {
     const struct knowledge *knowledge = call->tool->ctx;
-    struct bm25_hit hits[LIMIT_MAX];
-    size_t most = (size_t)json_get_i64(call->args, "limit", LIMIT_DEFAULT);
-    size_t count = bm25_search(&knowledge->index, json_get_str(call->args, "query"), call->arena,
-        hits, MIN(most, (size_t)LIMIT_MAX));
 
-    *ret_result = (struct tool_result){
-        .content = write_found(knowledge, hits, count, call->arena),
-        .summary = str_printf(call->arena, "Found %zu passages in what the agent knows", count),
-        .event = STR(""),
-    };
-    ret_result->citations = cite(knowledge, hits, count, call->arena, &ret_result->citation_count);
-    for (size_t i = 0; i < count; i++)
-        ret_result->untrusted =
-            ret_result->untrusted || knowledge->passages.all[hits[i].text].untrusted;
+    knowledge_search(
+        call, &knowledge->passages, &knowledge->index, "what the agent knows", ret_result);
     return 0;
 }
 
@@ -92,7 +109,7 @@ static const struct tool template = {
     .description = "Search the documents that you were given for passages, and get them with where "
                    "they stand. Use it before you answer a question that they may answer; say so "
                    "when they do not.",
-    .parameters = parameters,
+    .parameters = knowledge_parameters,
     .effect = TOOL_READ,
     .run = run,
 };
@@ -111,14 +128,7 @@ static int open_agent(struct arena *arena, struct agent_def *def)
             STR_ARG(def->place), STR_ARG(def->name));
     if (rc < 0)
         return rc;
-    bm25_init(&knowledge->index, arena);
-    for (size_t i = 0; i < knowledge->passages.count; i++) {
-        const struct passage *passage = &knowledge->passages.all[i];
-
-        bm25_add(&knowledge->index,
-            str_printf(arena, "%.*s\n%.*s", STR_ARG(passage->heading), STR_ARG(passage->text)));
-    }
-    bm25_finish(&knowledge->index);
+    knowledge_index(&knowledge->passages, &knowledge->index);
     knowledge->tool = template;
     knowledge->tool.ctx = knowledge;
     knowledge->list[0] = &knowledge->tool;

@@ -9,6 +9,8 @@
 #define TOOLS_KNOWLEDGE_H
 
 #include "agent/definition.h"
+#include "agent/tool.h"
+#include "text/bm25.h"
 
 #define KNOWLEDGE_FILE_MAX MIB
 #define KNOWLEDGE_TOTAL_MAX (8 * MIB) /* of one agent */
@@ -40,5 +42,12 @@ MUST_CHECK int knowledge_read(
     struct passages *passages, const struct knowledge_source *source, struct str place);
 /* Cut a text into passages. */
 void knowledge_cut(struct passages *passages, struct str source, struct str text, bool untrusted);
+
+/* An index of passages, in their arena. */
+void knowledge_index(const struct passages *passages, struct bm25 *ret_index);
+/* Answer a call of a tool with knowledge_parameters; where: "what the agent knows". */
+extern const char knowledge_parameters[];
+void knowledge_search(const struct tool_call *call, const struct passages *passages,
+    const struct bm25 *index, const char *where, struct tool_result *ret_result);
 
 #endif
