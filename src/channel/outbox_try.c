@@ -7,8 +7,9 @@ enum {
     FIRST_PAUSE_MS = 1 * SECOND_MS,
     LONGEST_PAUSE_MS = 5 * MINUTE_MS,
     HALT_MS = 1 * MINUTE_MS,
-    KNOWN_MAX = 1000, /* rows looked at to find messages that are others */
+    KNOWN_MAX = 5000, /* rows looked at to find messages that are others */
     KNOWN_PAGE = 100,
+    MOVES_MAX = 5,
 };
 #define GIVE_UP_MS (1 * DAY_MS)
 #define KNOWN_BEFORE_MS (10 * MINUTE_MS)
@@ -88,7 +89,7 @@ static int64_t pause_after(const struct outbox_chat *chat, int64_t attempts)
     return most / 2 + (int64_t)(env_random_u64(chat->outbox->env) % (uint64_t)(most / 2 + 1));
 }
 
-/* Make the row ours, with a whole lease. *ret_unsure: it may be out already. */
+/* Make the row ours, with a lease that is long enough. */
 static enum outbox_step take(struct try *t, int64_t *ret_wait_ms)
 {
     struct outbox_chat *chat = t->chat;
@@ -151,40 +152,60 @@ static enum outbox_step wait_for_turn(struct try *t, int64_t *ret_wait_ms)
     }
 }
 
-/* Ids of messages of ours that are others than the one looked for: of rows of this chat, in
- * whatever topic, that were sent about then or since. */
-static void find_ours(struct try *t)
+/* Ids of messages of ours that are others than the one looked for. */
+struct others {
+    struct str *ids;
+    size_t count;
+};
+
+/* Of rows of this chat, in whatever topic, that came to this state about then or since. */
+static int add_others(struct try *t, const char *state, int64_t from_ms, struct others *others)
 {
     struct store_query query = {.entity = STORE_OUTBOX,
         .workspace_id = t->row->workspace_id,
-        .value = STR("sent"),
-        .from = MAX(t->row->created_at - KNOWN_BEFORE_MS, 0),
+        .value = str_from(state),
+        .from = from_ms,
         .descending = true,
         .limit = KNOWN_PAGE,
         .cursor = STR("")};
-    struct str *ours = arena_array(t->arena, struct str, KNOWN_MAX);
-    size_t seen = 0, count = 0;
+    size_t seen = 0;
 
     do {
         struct store_page page = {0};
+        int rc = store_list(t->chat->outbox->store, &query, t->arena, &page);
 
-        if (store_list(t->chat->outbox->store, &query, t->arena, &page) < 0)
-            return;
+        if (rc < 0)
+            return rc;
         for (size_t i = 0; i < page.count; i++) {
             const struct outbox_row *row = &((struct outbox_row *)page.rows)[i];
-            size_t more = 0;
-            struct str *ids = outbox_ids(t->arena, row->channel_ids, &more);
+            size_t count = 0;
+            struct str *ids = outbox_ids(t->arena, row->channel_ids, &count);
 
             if (!str_is(outbox_chat_of(row->chat_key), t->chat->key))
                 continue;
-            for (size_t k = 0; k < more && count < KNOWN_MAX; k++)
-                ours[count++] = ids[k];
+            for (size_t k = 0; k < count && others->count < KNOWN_MAX; k++)
+                others->ids[others->count++] = ids[k];
         }
         seen += page.count;
         query.cursor = page.cursor;
     } while (!str_empty(query.cursor) && seen < KNOWN_MAX);
-    t->sent.ours = ours;
-    t->sent.ours_count = count;
+    return 0;
+}
+
+/* Without them nothing is looked for: an edit could hit one of them. */
+static int find_others(struct try *t)
+{
+    struct others others = {.ids = arena_array(t->arena, struct str, KNOWN_MAX)};
+    int64_t from_ms = MAX(t->row->created_at - KNOWN_BEFORE_MS, 0);
+    int rc = add_others(t, "sent", from_ms, &others);
+
+    if (rc == 0)
+        rc = add_others(t, "failed", from_ms, &others);
+    if (rc == 0)
+        rc = add_others(t, "pending", 0, &others);
+    t->sent.ours = others.ids;
+    t->sent.ours_count = others.count;
+    return rc;
 }
 
 /* All that waits for this chat is told why it will not come: this row now, those behind it when
@@ -211,7 +232,8 @@ static enum outbox_step moved(struct try *t)
         str_printf(t->arena, "%.*s|%.*s%.*s", STR_ARG(str_slice(former, 0, (size_t)chat)),
             STR_ARG(t->sent.moved_to), STR_ARG(str_slice(former, (size_t)topic, former.len)));
     log_info("outbox.moved", LOG_STR("from", former), LOG_STR("to", t->row->chat_key));
-    t->row->attempts++;
+    if (str_eq(former, t->row->chat_key) || ++t->row->attempts > MOVES_MAX)
+        return finish(t->chat, t->row, "failed", "failed", STR("its chat moves on and on"));
     step = release(t, 0, STR("the chat has another id"), &wait_ms);
     if (step != OUTBOX_WAIT)
         return step;
@@ -270,8 +292,9 @@ static int send_once(struct try *t)
     int rc;
 
     t->sent.retry_after_ms = 0;
-    if (t->sent.unsure)
-        find_ours(t);
+    rc = t->sent.unsure ? find_others(t) : 0;
+    if (rc < 0)
+        return rc;
     if (errinj("outbox.sending"))
         return err_set(ERR_IO, "injected fault");
     /* It ends within the lease: afterwards somebody else may be at it. */

@@ -176,5 +176,8 @@ int telegram_preview(struct channel *channel, struct str chat_key, struct str re
     telegram_hold(telegram, &preview.place, &preview.answer);
     *next_ms = env_mono_ms(telegram->env) +
                MAX(pause_after(telegram, &preview), preview.answer.retry_after_ms);
-    return judge(&preview, rc, message_id);
+    rc = judge(&preview, rc, message_id);
+    telegram_note_preview(
+        telegram->memory, &preview.place, *message_id, env_mono_ms(telegram->env));
+    return rc;
 }

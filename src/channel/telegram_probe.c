@@ -7,10 +7,11 @@
  * where a limit interrupts it, the next try goes on behind the last one.
  *
  * An edit that succeeds has changed another message of ours: what it was cannot be brought back.
- * So ids that are known to be other messages of ours are never asked, topics of one chat are not
- * sent to at the same time, and rows of one chat are asked for in their order. What is left is a
- * message of ours that nothing here knows: a preview whose id was lost with the process. It now
- * reads as this message should: it is taken.
+ * So ids that are known to be other messages of ours, sent or shown as previews, are never asked,
+ * topics of one chat are not sent to at the same time, and rows of one chat are asked for in their
+ * order. What is left is a message of ours that nothing here knows: a preview whose id was lost
+ * with its process. It now reads as this message should and is taken; if it stands in another
+ * topic, it is deleted, as what is said in one topic is not for others.
  */
 #include "base/log.h"
 #include "channel/telegram_send.h"
@@ -45,7 +46,8 @@ static bool is_other(const struct telegram_say *say, int64_t candidate)
         if (str_to_i64(say->sent->ours[i], &id) && id == candidate)
             return true;
     }
-    return false;
+    return telegram_is_preview(
+        say->telegram->memory, &say->place, candidate, env_mono_ms(say->telegram->env));
 }
 
 /* Edit one message to what it should be. */
@@ -62,6 +64,31 @@ static int ask(struct telegram_say *say, const char *method, int64_t id,
     write(&w, ctx);
     json_object_end(&w);
     return telegram_say_json(say, method, &json, false);
+}
+
+/* The message that was changed just now stands where this one belongs. */
+static bool is_here(const struct telegram_say *say)
+{
+    int64_t topic = 0, found = json_get_i64(say->answer.result, "message_thread_id", 0);
+
+    if (!json_get_bool(say->answer.result, "is_topic_message", false))
+        found = 0;
+    return (str_empty(say->place.topic_id) || str_to_i64(say->place.topic_id, &topic)) &&
+           topic == found;
+}
+
+static void take_away(struct telegram_say *say, int64_t id)
+{
+    struct buf json = BUF_IN(say->arena);
+    struct json_writer w;
+
+    json_init(&w, &json);
+    json_object_begin(&w);
+    telegram_write_place(&w, &say->place, false);
+    json_i64_member(&w, "message_id", id);
+    json_object_end(&w);
+    if (telegram_say_json(say, "deleteMessage", &json, false) != 0)
+        log_warn("telegram.delete", LOG_I64("message", id), LOG_ERR);
 }
 
 int telegram_probe(struct telegram_say *say, const char *method,
@@ -81,6 +108,10 @@ int telegram_probe(struct telegram_say *say, const char *method,
             continue;
         }
         rc = ask(say, method, id, write, ctx);
+        if (rc == 0 && !is_here(say)) {
+            take_away(say, id);
+            rc = CHANNEL_REFUSED;
+        }
         if (rc == 0 || (rc == CHANNEL_REFUSED && say->answer.refusal == TELEGRAM_NOT_MODIFIED)) {
             log_info("telegram.found", LOG_I64("message", id), LOG_BOOL("edited", rc == 0));
             *ret_message_id = str_printf(say->arena, "%lld", (long long)id);

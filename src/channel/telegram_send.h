@@ -66,7 +66,8 @@ enum telegram_topic {
     TELEGRAM_TYPING,
     TELEGRAM_ADMIN,
     TELEGRAM_SHOWN, /* a chat id: so many previews in the last minute */
-    TELEGRAM_HELD,  /* a chat id: Telegram said to wait there */
+    TELEGRAM_PREVIEW,
+    TELEGRAM_HELD, /* a chat id: Telegram said to wait there */
 };
 /* What was noted under this name and has not ended yet; -1: nothing. */
 int telegram_recall(
@@ -77,6 +78,11 @@ int64_t telegram_left(
 void telegram_note(struct telegram_memory *memory, enum telegram_topic topic, struct str name,
     int value, int64_t until_ms);
 
+/* Previews, by chat and message: they are messages of ours that no row knows. */
+void telegram_note_preview(struct telegram_memory *memory, const struct telegram_place *place,
+    struct str message_id, int64_t now_ms);
+bool telegram_is_preview(struct telegram_memory *memory, const struct telegram_place *place,
+    int64_t message_id, int64_t now_ms);
 /* What an answer says about waiting in its chat, for whatever is said there next. */
 void telegram_hold(const struct telegram *telegram, const struct telegram_place *place,
     const struct telegram_answer *answer);

@@ -4,9 +4,17 @@
 #include "secure/seal.h"
 #include "store/backend.h"
 
-static struct str answer_ok(struct bot_api *api, int64_t id)
+static struct str answer_ok(struct bot_api *api, const struct bot_message *message)
 {
-    return str_printf(api->arena, "{\"ok\":true,\"result\":{\"message_id\":%lld}}", (long long)id);
+    struct str topic =
+        message->topic == 0
+            ? STR("")
+            : str_printf(api->arena, ",\"is_topic_message\":true,\"message_thread_id\":%lld",
+                  (long long)message->topic);
+
+    return str_printf(api->arena,
+        "{\"ok\":true,\"result\":{\"message_id\":%lld,\"poll\":{\"id\":\"900%lld\"}%.*s}}",
+        (long long)message->id, (long long)message->id, STR_ARG(topic));
 }
 
 static struct str answer_bad(struct bot_api *api, int status, const char *text)
@@ -18,7 +26,8 @@ static struct str answer_bad(struct bot_api *api, int status, const char *text)
 static struct bot_message *find(struct bot_api *api, struct str chat, int64_t id)
 {
     for (size_t i = 0; i < api->count; i++)
-        if (str_eq(api->messages[i].chat, chat) && api->messages[i].id == id)
+        if (str_eq(api->messages[i].chat, chat) && api->messages[i].id == id &&
+            !api->messages[i].deleted)
             return &api->messages[i];
     return NULL;
 }
@@ -47,7 +56,7 @@ static int edit(struct bot_api *api, struct bot_message *message, struct str tex
         return 400;
     message->text = text;
     message->markup = markup;
-    *ret_body = answer_ok(api, message->id);
+    *ret_body = answer_ok(api, message);
     return 200;
 }
 
@@ -58,9 +67,7 @@ static int post_message(
 
     message->text = text;
     message->markup = markup;
-    *ret_body = str_printf(api->arena,
-        "{\"ok\":true,\"result\":{\"message_id\":%lld,\"poll\":{\"id\":\"900%lld\"}}}",
-        (long long)message->id, (long long)message->id);
+    *ret_body = answer_ok(api, message);
     return 200;
 }
 
@@ -77,8 +84,17 @@ static int carry_out(
     struct str markup = text_of(json_get(root, "reply_markup"), api->arena);
     struct str text = str_dup(api->arena, json_get_str(root, "text"));
 
-    if (str_is(method, "sendMessage"))
-        return post_message(api, chat, text, markup, ret_body);
+    if (str_is(method, "sendMessage")) {
+        post_message(api, chat, text, markup, ret_body);
+        api->messages[api->count - 1].topic = json_get_i64(root, "message_thread_id", 0);
+        *ret_body = answer_ok(api, &api->messages[api->count - 1]);
+        return 200;
+    }
+    if (str_is(method, "deleteMessage")) {
+        struct bot_message *message = find(api, chat, json_get_i64(root, "message_id", 0));
+        if (message)
+            message->deleted = true;
+    }
     if (str_is(method, "sendPoll"))
         return post_message(
             api, chat, str_dup(api->arena, json_get_str(root, "question")), markup, ret_body);
@@ -219,7 +235,7 @@ struct str bot_shows(struct bot_house *house, const char *chat)
     for (size_t i = 0; i < house->api.count; i++) {
         const struct bot_message *message = &house->api.messages[i];
 
-        if (!message->ours || !str_is(message->chat, chat))
+        if (!message->ours || message->deleted || !str_is(message->chat, chat))
             continue;
         if (out.len > 0)
             buf_add_char(&out, '|');

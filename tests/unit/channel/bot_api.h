@@ -21,9 +21,9 @@ struct bot_fault {
 };
 
 struct bot_message {
-    int64_t id;
+    int64_t id, topic;
     struct str chat, text, markup;
-    bool ours;
+    bool ours, deleted;
 };
 
 #define BOT_MESSAGES_MAX 256

@@ -229,6 +229,51 @@ TEST(telegram_send_drafts_in_private_chats)
     bot_house_close(&house);
 }
 
+/* An answer is being looked for while the next one begins to show: that is left alone. */
+TEST(telegram_send_looks_past_previews)
+{
+    struct bot_fault faults[] = {{.method = "sendMessage", .cut = true}, {.method = ""}};
+    struct bot_house house;
+    struct str preview = STR("");
+    int64_t next_ms = 0;
+
+    REQUIRE(bot_house_open(t, &house, faults));
+    bot_hears(&house, "-1001");
+    EXPECT_OK(bot_say(&house, "a", GROUP, "first"));
+    while (house.api.calls == 0)
+        REQUIRE_OK(fiber_sleep(1));
+    EXPECT_OK(channel_telegram.preview(
+        house.channel, STR(GROUP), STR(""), STR("sec"), t->arena, &preview, &next_ms));
+    REQUIRE(bot_settle(&house));
+    EXPECT_STR(bot_shows(&house, "-1001"), "sec|first");
+    EXPECT_OK(channel_telegram.preview(
+        house.channel, STR(GROUP), STR(""), STR("second"), t->arena, &preview, &next_ms));
+    EXPECT_STR(bot_shows(&house, "-1001"), "second|first");
+    bot_house_close(&house);
+}
+
+/* What a process that died was showing in another topic is no place for an answer of this one. */
+TEST(telegram_send_never_takes_a_message_of_another_topic)
+{
+    struct bot_fault faults[] = {{.method = "sendMessage", .skip = 1, .cut = true}, {.method = ""}};
+    struct telegram_call call = {.method = "sendMessage",
+        .json = STR("{\"chat_id\":-1001,\"message_thread_id\":9,\"text\":\"half an\"}")};
+    struct telegram_answer answer;
+    struct telegram_api api;
+    struct bot_house house;
+
+    REQUIRE(bot_house_open(t, &house, faults));
+    bot_hears(&house, "-1001");
+    api = telegram_api_of(telegram_of(house.channel));
+    EXPECT_OK(telegram_call(&api, &call, t->arena, &answer));
+    EXPECT_OK(bot_say(&house, "a", "telegram|77|-1001|42", "of 42"));
+    REQUIRE(bot_settle(&house));
+    EXPECT_STR(bot_shows(&house, "-1001"), "of 42");
+    EXPECT_EQ(house.api.messages[house.api.count - 1].topic, 42);
+    EXPECT_EQ(house.api.sends, 3);
+    bot_house_close(&house);
+}
+
 /* Telegram says it once: not to the preview and then again to the answer. */
 TEST(telegram_send_waits_as_a_preview_was_told)
 {
