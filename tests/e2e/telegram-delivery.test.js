@@ -343,3 +343,34 @@ test('5,000 messages in 50 groups, with duplicates, lost acknowledgements and ki
     assert.deepEqual(await heard(house, `Group ${g}`), Array.from({ length: 100 }, (_, n) => text(g, n)), `group ${g}`);
   assert.equal(tg.log.of('sendMessage').length, 0, 'nobody asked, nobody was answered');
 });
+
+test('a storm: a third of the sends meets 429, 500, closed connections, lost and broken answers; each question is answered once, in order', { timeout: 200000 }, async (t) => {
+  const { tg, ana, groups, people } = await open(t, (tg) => {
+    const ana = tg.user('Ana');
+    const groups = Array.from({ length: 10 }, (_, i) => tg.supergroup(`Group ${i}`, [ana], { quiet: true }));
+    const people = Array.from({ length: 5 }, (_, i) => tg.user(`Person${i}`));
+    return { ana, groups, people, allow: [ana, ...groups, ...people] };
+  }, { stub: { limits: false } });
+  let seed = 7;
+  const random = (n) => { seed = (seed * 1103515245 + 12345) % 2147483648; return (seed >> 8) % n; };
+  const kinds = [{ do: 'drop' }, { do: 'drop_after' }, { do: 'half' }, { do: 'html', code: 502 }, { do: 'error' }, { do: 'error', code: 429, retry_after: 1 },
+    { do: 'delay_after', ms: 700 }, { do: 'slow', ms: 1 }];
+  for (let nth = 1 + random(3), gap = 0; nth < 60; nth += gap) {
+    tg.fault({ method: 'sendMessage', ...kinds[random(kinds.length)], nth });
+    gap = 2 + random(3);
+  }
+  const asked = new Map(groups.map((group) => [group, []]));
+  for (let n = 0; n < 4; n++) {
+    for (const group of groups) asked.get(group).push(ana.says(group, `@TheoBot what did we agree on item ${n}?`).id);
+    for (const person of people) person.says(tg.bot, `What did we agree on item ${n}?`);
+    await new Promise((r) => setTimeout(r, 100));
+  }
+  const chats = [...groups, ...people.map((person) => tg.private(person))];
+  await tg.until(() => chats.every((chat) => tg.spoken(chat).length >= 4), { ms: 150000, what: 'all answers' });
+  await tg.quiet(4000);
+  for (const [group, ids] of asked) assert.deepEqual(tg.spoken(group).map((m) => m.reply_to), ids, group.title);
+  for (const person of people) assert.equal(tg.spoken(person).length, 4, person.name);
+  const faults = tg.log.calls.filter((c) => c.fault).length;
+  t.diagnostic(`${faults} faults in ${tg.log.of('sendMessage').length} sends`);
+  assert.ok(faults >= 15);
+});
