@@ -186,20 +186,20 @@ class Play {
     const place = this.place(step.in);
     const wanted = typeof what === 'string' && what !== 'silent' ? { contains: what } : what;
     if (wanted === 'silent') return this.silence(place, step.ms ?? 1200);
-    knownKeys(wanted, ['contains', 'not', 'matches', 'reply', 'buttons', 'button', 'document', 'caption', 'poll', 'edited', 'count', 'final', 'press', 'parts', 'reaction'], 'an answer');
+    knownKeys(wanted, ['on', 'contains', 'not', 'matches', 'reply', 'buttons', 'button', 'document', 'caption', 'poll', 'edited', 'count', 'final', 'press', 'parts', 'reaction'], 'an answer');
     if (wanted.press !== undefined) return this.pressed(wanted, step);
     if (wanted.reaction !== undefined) return this.reaction(wanted, step);
     if (wanted.count !== undefined) return this.count(place, wanted, step);
+    if (wanted.on !== undefined) return this.again(place, wanted, step.ms ?? 15000);
     const message = await this.answered(place, wanted, step.ms ?? 15000);
     this.mark(step, message.message, 'answer');
   }
 
-  // The bot's next message here, when it is as wanted: answers grow by edits while they are made.
-  async answered(place, wanted, ms) {
-    const given = (place.chat.given ??= new Set());
+  // Wait until the message that find() gives is as wanted: answers grow by edits while they are made.
+  async becomes(find, wanted, ms) {
     let message, wrong = new Error('Theo said nothing');
-    const next = () => {
-      message = this.tg.spoken(place.chat, { thread: place.thread }).find((m) => !given.has(m.id));
+    const look = () => {
+      message = find();
       if (!message) return false;
       try {
         this.check(message, wanted);
@@ -210,10 +210,23 @@ class Play {
       }
     };
     try {
-      await this.tg.until(next, { ms });
+      await this.tg.until(look, { ms });
     } catch (error) {
       throw message ? wrong : new Error(`${wrong.message} within ${ms} ms; the last calls:\n${this.tg.log.tail()}`);
     }
+    return message;
+  }
+
+  // A message that was there before: what it reads by now.
+  again(place, wanted, ms) {
+    const { id } = this.message(wanted.on);
+    return this.becomes(() => this.tg.spoken(place.chat).find((m) => m.id === id), wanted, ms);
+  }
+
+  // The bot's next message here.
+  async answered(place, wanted, ms) {
+    const given = (place.chat.given ??= new Set());
+    const message = await this.becomes(() => this.tg.spoken(place.chat, { thread: place.thread }).find((m) => !given.has(m.id)), wanted, ms);
     given.add(message.id);
     if (wanted.final) {
       await this.tg.quiet(wanted.final === true ? 700 : wanted.final);
