@@ -4,6 +4,7 @@
 #include "host/boot.h"
 #include "host/commands.h"
 #include "host/listen.h"
+#include "host/telegram.h"
 #include "secure/seal.h"
 #include "text/zone.h"
 
@@ -21,6 +22,7 @@ struct finding {
 };
 
 #define FINDINGS_MAX 32
+#define SPARE_FINDINGS 8
 #define CACHE_TRIES 100
 
 struct doctor {
@@ -237,6 +239,27 @@ static int check_attachments(struct boot *boot, void *arg)
     return 0;
 }
 
+/* What is fine is one line. */
+static int check_telegram(struct boot *boot, void *arg)
+{
+    struct doctor *doctor = arg;
+    struct channel_report report;
+    bool more = false;
+    int rc = telegram_look(boot, &doctor->arena, &report);
+
+    for (size_t i = 0; i < report.count && doctor->count < FINDINGS_MAX - SPARE_FINDINGS; i++) {
+        bool fine = report.findings[i].state == CHANNEL_FINE;
+
+        if (!fine || !more)
+            find(doctor, "telegram", fine ? FINDING_OK : FINDING_NOTE, "%.*s",
+                STR_ARG(report.findings[i].text));
+        more |= fine;
+    }
+    if (rc < 0)
+        find(doctor, "telegram", FINDING_BROKEN, "%s", err_message());
+    return 0;
+}
+
 static void check_services(struct doctor *doctor)
 {
     struct boot *boot = &doctor->boot;
@@ -245,6 +268,9 @@ static void check_services(struct doctor *doctor)
         find(doctor, "store", FINDING_BROKEN, "%s", err_message());
     if (doctor->opened && boot_on_fiber(boot, check_cache, doctor) < 0)
         find(doctor, "cache", FINDING_BROKEN, "%s", err_message());
+    if (doctor->opened && boot->channels.count > 0 &&
+        boot_on_fiber(boot, check_telegram, doctor) < 0)
+        find(doctor, "telegram", FINDING_BROKEN, "%s", err_message());
     if (boot_on_fiber(boot, check_attachments, doctor) < 0)
         find(doctor, "attachments", FINDING_NOTE, "%s", err_message());
     if (!str_starts(str_from(boot->config.model), STR("openai:")))

@@ -1,4 +1,6 @@
 /* theo telegram: what Telegram has to be told once, how things stand, and pairing codes. */
+#include "host/telegram.h"
+
 #include "bot/access.h"
 #include "bot/command.h"
 #include "channel/channel.h"
@@ -81,17 +83,34 @@ static int keep_hash(struct boot *boot, struct telegram_work *work)
     return rc > 0 ? err_set(ERR_CONFLICT, "The workspace is being changed; try again.") : rc;
 }
 
+static int read_hash(struct boot *boot, struct arena *arena, struct str *ret_hash)
+{
+    const struct json *root = NULL;
+    struct workspace_row row;
+    int rc = read_settings(boot, arena, &row);
+
+    if (rc == 0 && json_parse(arena, row.settings, &root) == 0)
+        *ret_hash = json_get_str(root, MEMBER);
+    return rc;
+}
+
+int telegram_look(struct boot *boot, struct arena *arena, struct channel_report *ret_report)
+{
+    struct channel *channel = boot->channels.open[0];
+    struct channel_setup setup = {.secret_hash = STR("")};
+    int rc = read_hash(boot, arena, &setup.secret_hash);
+
+    *ret_report = (struct channel_report){0};
+    return rc < 0 ? rc : channel_ops_of(channel)->setup(channel, &setup, arena, ret_report);
+}
+
 static int do_setup(struct boot *boot, struct telegram_work *work)
 {
     struct channel *channel = boot->channels.open[0];
-    const struct json *root = NULL;
-    struct workspace_row row;
-    int rc = read_settings(boot, &work->arena, &row);
+    int rc = read_hash(boot, &work->arena, &work->setup.secret_hash);
 
     if (rc < 0)
         return rc;
-    if (json_parse(&work->arena, row.settings, &root) == 0)
-        work->setup.secret_hash = json_get_str(root, MEMBER);
     fill_menus(work);
     rc = channel_ops_of(channel)->setup(channel, &work->setup, &work->arena, &work->report);
     if (rc == 0 && work->setup.change && !str_eq(work->setup.secret_hash, work->report.secret_hash))
