@@ -140,39 +140,74 @@ static size_t next_limit(const struct history *history, size_t wanted)
     return MIN(MAX(missing, (size_t)PAGE), (size_t)1000);
 }
 
+/* The stored messages, newest first, as they come out of the store row by row. */
+struct tail {
+    struct store *store;
+    struct store_query query;
+    struct store_page page;
+    size_t at; /* in page */
+    bool begun;
+};
+
+static bool tail_has_more(const struct tail *tail)
+{
+    return !tail->begun || tail->at < tail->page.count || !str_empty(tail->page.cursor);
+}
+
+static int tail_page(struct tail *tail, size_t rows, struct arena *arena)
+{
+    int rc;
+
+    tail->query.cursor = tail->begun ? tail->page.cursor : STR("");
+    tail->query.limit = rows;
+    rc = messages_list_rows(tail->store, &tail->query, arena, &tail->page);
+    tail->begun = true;
+    tail->at = 0;
+    return rc;
+}
+
+/* Up to so many more messages. */
+static int tail_read(struct tail *tail, size_t limit, struct history *history, struct arena *arena)
+{
+    for (size_t i = 0; i < limit && tail_has_more(tail); i++) {
+        if (tail->at == tail->page.count) {
+            int rc = tail_page(tail, limit - i, arena);
+
+            if (rc != 0 || tail->page.count == 0)
+                return rc;
+        }
+        history_add(history, (const struct message_row *)tail->page.rows + tail->at++, arena);
+    }
+    return 0;
+}
+
 static int read_history(struct store *store, const struct transcript *next, struct arena *arena,
     struct session *session)
 {
     struct history history = {0};
-    size_t wanted = MIN(next->count * 2 + 8, (size_t)MESSAGES_MOST);
-    struct store_query query = {
-        .entity = STORE_MESSAGES,
-        .workspace_id = session->row.workspace_id,
-        .index = STORE_CHILDREN,
-        .value = session->row.id,
-        .descending = true,
-        .limit = PAGE,
-        .cursor = STR(""),
-    };
-    struct store_page page;
+    size_t wanted = MIN(next->count * 2 + 8, (size_t)MESSAGES_MOST), limit = PAGE;
+    struct tail tail = {.store = store,
+        .query = {
+            .entity = STORE_MESSAGES,
+            .workspace_id = session->row.workspace_id,
+            .index = STORE_CHILDREN,
+            .value = session->row.id,
+            .descending = true,
+        }};
 
     do {
-        int rc = messages_list(store, &query, arena, &page);
+        int rc = tail_read(&tail, limit, &history, arena);
 
         if (rc != 0)
             return rc;
-        for (size_t i = 0; i < page.count; i++)
-            history_add(&history, (const struct message_row *)page.rows + i, arena);
-        if (history.count == PAGE && !str_empty(page.cursor) &&
-            find_inside(&history, next, session))
+        if (history.count == PAGE && tail_has_more(&tail) && find_inside(&history, next, session))
             break;
-        query.cursor = page.cursor;
-        query.limit = next_limit(&history, wanted);
-    } while (!str_empty(page.cursor) && !history_enough(&history, wanted));
+        limit = next_limit(&history, wanted);
+    } while (tail_has_more(&tail) && !history_enough(&history, wanted));
     history_turn(&history);
     session->stored = (struct transcript){history.messages, history.count};
     session->outgoing = history.outgoing;
-    session->whole = str_empty(page.cursor);
+    session->whole = !tail_has_more(&tail);
     return 0;
 }
 

@@ -137,6 +137,14 @@ static struct intent read_intent(struct str text, int64_t now_ms, const struct z
     return intent;
 }
 
+/* Neither proposes nor agrees, whatever days and times it names: most of what is said. */
+static bool is_idle(struct str text)
+{
+    text = utf8_truncate(text, INTENT_MAX);
+    return !WORDS_PHRASE(text, proposals) && !str_ends(str_trim(text), STR("?")) &&
+           !WORDS_PHRASE(text, agreements);
+}
+
 /* Where the exchange that ends with the last message starts: behind Theo's last word, at most
  * WINDOW messages back. */
 static size_t window_start(const struct transcript *chat, struct str agent)
@@ -153,8 +161,11 @@ static bool scheduling(
     const struct transcript *chat, struct str agent, int64_t now_ms, const struct zone *zone)
 {
     const struct chat_message *last = &chat->messages[chat->count - 1];
-    struct intent now = read_intent(last->text, now_ms, zone), sum = now;
+    struct intent now, sum;
 
+    if (is_idle(last->text))
+        return false;
+    now = sum = read_intent(last->text, now_ms, zone);
     if (now.spoiled || !(now.proposal || now.agreement))
         return false;
     if (now.proposal && now.meeting && now.date && now.time)

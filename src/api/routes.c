@@ -120,6 +120,17 @@ static bool path_matches(struct str pattern, struct str path, struct str params[
     return path.ptr == NULL;
 }
 
+/* Is path the same as pattern up to where pattern ends or leaves a part open? Most routes are told
+ * apart by this, a few bytes into the path. */
+static bool may_match(const char *pattern, struct str path)
+{
+    size_t i = 0;
+
+    while (i < path.len && pattern[i] == path.ptr[i])
+        i++;
+    return pattern[i] == '{' || (pattern[i] == '\0' && i == path.len);
+}
+
 /* A HEAD is a GET whose body the server keeps back. */
 static bool method_matches(enum http_method route, enum http_method asked)
 {
@@ -133,8 +144,11 @@ static const struct route *find_route(struct exchange *x, struct str *ret_allow)
     bool exact = false; /* a path that is named in full is not also an {id} */
 
     for (const struct route *route = api_routes; route->pattern; route++) {
-        bool open = strchr(route->pattern, '{') != NULL;
+        bool open;
 
+        if (!may_match(route->pattern, x->req->path))
+            continue;
+        open = strchr(route->pattern, '{') != NULL;
         if ((open && exact) || !path_matches(str_from(route->pattern), x->req->path, x->params))
             continue;
         exact = !open;

@@ -129,7 +129,9 @@ static const struct json *get_len(const struct json *object, const char *key, si
     if (!json_is(object, JSON_OBJECT))
         return NULL;
     for (const cJSON *n = as_cjson(object)->child; n; n = n->next)
-        if (strncmp(n->string, key, len) == 0 && n->string[len] == '\0')
+        if (len == 0 ? n->string[0] == '\0'
+                     : n->string[0] == key[0] && strncmp(n->string, key, len) == 0 &&
+                           n->string[len] == '\0')
             return as_json(n);
     return NULL;
 }

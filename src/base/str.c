@@ -177,6 +177,19 @@ struct str str_printf(struct arena *arena, const char *fmt, ...)
     return buf_str(&buf);
 }
 
+struct str str_from_i64(struct arena *arena, int64_t value)
+{
+    char digits[24], *at = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do
+        *--at = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (value < 0)
+        *--at = '-';
+    return str_dup(arena, (struct str){at, (size_t)(digits + sizeof(digits) - at)});
+}
+
 bool str_to_i64(struct str s, int64_t *ret_value)
 {
     bool negative = s.len && s.ptr[0] == '-';

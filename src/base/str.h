@@ -54,6 +54,8 @@ struct str str_printf(struct arena *arena, const char *fmt, ...) PRINTF_LIKE(2, 
 MUST_CHECK bool str_to_i64(struct str s, int64_t *ret_value);
 MUST_CHECK bool str_to_double(struct str s, double *ret_value);
 
+struct str str_from_i64(struct arena *arena, int64_t value); /* decimal */
+
 /* UTF-8 (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF). */
 bool utf8_valid(struct str s);
 /* Bytes of the longest valid prefix; s.len when all of it is valid. */

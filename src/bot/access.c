@@ -14,14 +14,24 @@
 #define CODES_MAX 20
 #define TRIES 20
 
+/* Is that part of the list all that stands between two commas? */
+static bool stands_alone(struct str list, size_t from, size_t to)
+{
+    while (from > 0 && char_is_space(list.ptr[from - 1]))
+        from--;
+    while (to < list.len && char_is_space(list.ptr[to]))
+        to++;
+    return (from == 0 || list.ptr[from - 1] == ',') && (to == list.len || list.ptr[to] == ',');
+}
+
 static bool lists(const char *allow, struct str id)
 {
-    struct str rest = str_from(allow), one;
+    struct str list = str_from(allow);
+    ptrdiff_t at = str_empty(id) ? -1 : str_find(list, id, 0);
 
-    while (str_next(&rest, ',', &one))
-        if (str_eq(str_trim(one), id) && !str_empty(id))
-            return true;
-    return false;
+    while (at >= 0 && !stands_alone(list, (size_t)at, (size_t)at + id.len))
+        at = str_find(list, id, (size_t)at + 1);
+    return at >= 0;
 }
 
 bool access_is_listed(const struct bot *bot, struct str id)
@@ -32,10 +42,11 @@ bool access_is_listed(const struct bot *bot, struct str id)
 enum bot_access access_of(
     const struct bot *bot, const struct bot_chat *chat, const struct channel_update *update)
 {
-    bool person = !update->from.anonymous && access_is_listed(bot, update->from.id);
+    bool person;
 
     if (chat->settings.paired || access_is_listed(bot, update->chat_id))
         return ACCESS_YES;
+    person = !update->from.anonymous && access_is_listed(bot, update->from.id);
     if (update->chat == CHANNEL_PRIVATE && person)
         return ACCESS_YES;
     if (update->kind == CHANNEL_SELF && update->self != CHANNEL_SELF_REMOVED && person)

@@ -282,14 +282,16 @@ static void put_inbox(const struct taking *taking, const struct bot_chat *chat,
     int64_t now = env_wall_ms(options->env);
     bool waits = plan->deed != DEED_NONE;
 
+    /* One that nothing follows from is only remembered to know it when it comes again: by nothing
+     * but its id, which leaves nothing of the chat to be erased and no list to be written. */
     *ret_row = (struct inbox_row){
         .workspace_id = options->workspace_id,
         .id = taking->update->id,
         .version = 1,
         .state = waits ? STR("pending") : STR("done"),
         .channel = taking->update->channel,
-        .chat_key = chat->key,
-        .session_id = chat->row.id,
+        .chat_key = waits ? chat->key : STR(""),
+        .session_id = waits ? chat->row.id : STR(""),
         .payload = waits ? note(taking, plan, seq, batch->arena) : STR(""),
         .error = STR(""),
         .owner = options->owner.id,

@@ -24,7 +24,7 @@ static struct str id_text(struct arena *arena, const struct json *object, const 
 {
     int64_t value = json_get_i64(object, name, 0);
 
-    return value == 0 ? STR("") : str_printf(arena, "%lld", (long long)value);
+    return value == 0 ? STR("") : str_from_i64(arena, value);
 }
 
 static struct str short_name(struct arena *arena, struct str name)

@@ -86,7 +86,7 @@ static bool index_key(const struct store_schema *schema, const struct store_inde
 }
 
 /* One block of memory: the struct and behind it the bytes of its strings. */
-static void *row_copy(const struct store_schema *schema, const void *row, struct arena *arena)
+static void *row_copy(const struct store_schema *schema, const void *row)
 {
     size_t size = schema->row_size;
     char *copy, *bytes;
@@ -94,7 +94,7 @@ static void *row_copy(const struct store_schema *schema, const void *row, struct
     for (size_t i = 0; i < schema->column_count; i++)
         if (schema->columns[i].type == COLUMN_TEXT || schema->columns[i].type == COLUMN_SEALED)
             size += row_str(row, &schema->columns[i])->len + 1;
-    copy = arena ? arena_alloc(arena, size) : xmalloc(size);
+    copy = xmalloc(size);
     memcpy(copy, row, schema->row_size);
     bytes = copy + schema->row_size;
     for (size_t i = 0; i < schema->column_count; i++) {
@@ -108,6 +108,31 @@ static void *row_copy(const struct store_schema *schema, const void *row, struct
         bytes += value->len + 1;
     }
     return copy;
+}
+
+/* A copy of a row that this store keeps, in ret_row, its strings in arena: they are moved at once,
+ * because row_copy() laid them side by side behind the row, in the order of the columns. */
+static void row_read(
+    const struct store_schema *schema, const void *kept, struct arena *arena, void *ret_row)
+{
+    const char *bytes = (const char *)kept + schema->row_size, *end = bytes;
+    char *copy;
+
+    for (size_t i = schema->column_count; i-- > 0 && end == bytes;)
+        if (schema->columns[i].type == COLUMN_TEXT || schema->columns[i].type == COLUMN_SEALED) {
+            const struct str *last = row_str(kept, &schema->columns[i]);
+
+            end = last->ptr + last->len + 1;
+        }
+    copy = arena_alloc(arena, (size_t)(end - bytes));
+    memcpy(copy, bytes, (size_t)(end - bytes));
+    memcpy(ret_row, kept, schema->row_size);
+    for (size_t i = 0; i < schema->column_count; i++)
+        if (schema->columns[i].type == COLUMN_TEXT || schema->columns[i].type == COLUMN_SEALED) {
+            struct str *value = row_str(ret_row, &schema->columns[i]);
+
+            value->ptr = copy + (value->ptr - bytes);
+        }
 }
 
 /* What was done so far in a batch, to be taken back if a later op fails. */
@@ -199,7 +224,7 @@ static int write_row(
     }
     if (value_taken(memory, schema, op->row, old_row))
         return STORE_EXISTS;
-    new_row = row_copy(schema, op->row, NULL);
+    new_row = row_copy(schema, op->row);
     if (!schema->by_seq)
         *row_int(new_row, &schema->columns[2]) = version;
     change(memory, changes, op->entity, old_row, new_row);
@@ -291,12 +316,9 @@ static int read_row(struct store_backend *memory, enum store_entity entity, stru
     pthread_mutex_lock(&memory->mutex);
     row = sorted_get(map, key_str(key));
     if (row)
-        row = row_copy(schema, row, arena);
+        row_read(schema, row, arena, ret_row);
     pthread_mutex_unlock(&memory->mutex);
-    if (!row)
-        return STORE_MISSING;
-    memcpy(ret_row, row, schema->row_size);
-    return 0;
+    return row ? 0 : STORE_MISSING;
 }
 
 static int memory_get(struct store_backend *memory, enum store_entity entity,
@@ -393,7 +415,9 @@ static int memory_list(struct store_backend *memory, const struct store_query *q
     map = range_of(memory, query->entity, query->index, query->workspace_id, query->value, &prefix);
     node = list_start(map, &prefix, query, after_order, after_id);
     while (page.count < query->limit && in_range(node, &prefix, query)) {
-        buf_add(&rows, row_copy(schema, node->value, arena), schema->row_size);
+        buf_reserve(&rows, schema->row_size);
+        row_read(schema, node->value, arena, rows.ptr + rows.len);
+        rows.len += schema->row_size;
         page.count++;
         node = query->descending ? node->prev : node->next[0];
     }
@@ -413,8 +437,7 @@ static char *copy_table(
     size_t count = 0;
 
     for (struct sorted_node *node = rows->head->next[0]; node; node = node->next[0])
-        memcpy(copy + count++ * schema->row_size, row_copy(schema, node->value, arena),
-            schema->row_size);
+        row_read(schema, node->value, arena, copy + count++ * schema->row_size);
     *ret_count = count;
     return copy;
 }

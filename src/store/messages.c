@@ -198,11 +198,10 @@ static int open_place(const struct store_query *query, struct arena *arena, stru
 /* Turn the messages that a row brought and leave out what the page before had. */
 static void arrange(struct list *list, size_t begin, bool descending, const struct place *place)
 {
-    size_t kept = begin;
+    size_t kept = place->bound == 0 ? list->count : begin;
 
-    for (size_t i = begin; i < list->count; i++)
-        if (place->bound == 0 ||
-            (descending ? list->items[i].seq < place->last : list->items[i].seq > place->last))
+    for (size_t i = begin; i < list->count && place->bound != 0; i++)
+        if (descending ? list->items[i].seq < place->last : list->items[i].seq > place->last)
             list->items[kept++] = list->items[i];
     list->count = kept;
     for (size_t i = begin, j = kept; descending && i + 1 < j; i++) {
@@ -213,8 +212,9 @@ static void arrange(struct list *list, size_t begin, bool descending, const stru
     }
 }
 
-int messages_list(struct store *store, const struct store_query *query, struct arena *arena,
-    struct store_page *ret_page)
+/* most: of messages, as query->limit is of rows. */
+static int list_most(struct store *store, const struct store_query *query, size_t most,
+    struct arena *arena, struct store_page *ret_page)
 {
     struct store_query asked = *query;
     struct store_page page;
@@ -231,7 +231,7 @@ int messages_list(struct store *store, const struct store_query *query, struct a
     asked.from = query->descending ? 0 : place.bound;
     asked.to = query->descending ? place.bound : 0;
     r = store_list(store, &asked, arena, &page);
-    for (; r == 0 && i < page.count && list.count < query->limit; i++) {
+    for (; r == 0 && i < page.count && list.count < most; i++) {
         const struct message_row *row = (const struct message_row *)page.rows + i;
         size_t begin = list.count;
 
@@ -241,9 +241,9 @@ int messages_list(struct store *store, const struct store_query *query, struct a
     }
     if (r < 0)
         return r;
-    more = list.count > query->limit || i < page.count || !str_empty(page.cursor);
-    if (list.count > query->limit) {
-        list.count = query->limit;
+    more = list.count > most || i < page.count || !str_empty(page.cursor);
+    if (list.count > most) {
+        list.count = most;
         place.bound = query->descending ? row_seq + 1 : row_seq;
     } else {
         place.bound = query->descending ? row_seq : row_seq + 1;
@@ -258,4 +258,16 @@ int messages_list(struct store *store, const struct store_query *query, struct a
         ret_page->cursor = cursor_make(query, place.bound, str_from(last), arena);
     }
     return 0;
+}
+
+int messages_list(struct store *store, const struct store_query *query, struct arena *arena,
+    struct store_page *ret_page)
+{
+    return list_most(store, query, query->limit, arena, ret_page);
+}
+
+int messages_list_rows(struct store *store, const struct store_query *query, struct arena *arena,
+    struct store_page *ret_page)
+{
+    return list_most(store, query, SIZE_MAX, arena, ret_page);
 }

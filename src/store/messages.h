@@ -20,6 +20,11 @@ void messages_insert(struct store_batch *batch, const struct message_row *messag
 MUST_CHECK int messages_list(struct store *store, const struct store_query *query,
     struct arena *arena, struct store_page *ret_page);
 
+/* The same by rows: the page has all messages of up to query->limit rows, so none is read twice.
+ * The query's cursors are those of this function. */
+MUST_CHECK int messages_list_rows(struct store *store, const struct store_query *query,
+    struct arena *arena, struct store_page *ret_page);
+
 /* The messages of one row as it is stored, for who rewrites rows: 0 or ERR_CORRUPT. */
 MUST_CHECK int messages_unpack(const struct message_row *row, struct arena *arena,
     struct message_row **ret_messages, size_t *ret_count);

@@ -120,18 +120,52 @@ bool words_any(struct str text, const char *const *list, size_t count)
     return false;
 }
 
-bool words_phrase(struct str text, const char *const *phrases, size_t count)
+/* Where the words of a part of a text begin, and a bit for each byte that one begins with, by its
+ * lowest five bits, which are the same for both cases of a letter. */
+struct starts {
+    struct str rest[32];
+    size_t count;
+    uint32_t firsts;
+};
+
+static uint32_t first_bit(char c)
+{
+    return (uint32_t)1 << (c & 31);
+}
+
+static bool next_starts(struct str text, size_t *pos, struct starts *starts)
 {
     struct str word;
 
-    for (size_t pos = 0; words_next(text, &pos, &word);) {
-        struct str rest = str_slice(text, (size_t)(word.ptr - text.ptr), text.len);
-        char first = char_lower(rest.ptr[0]);
-        for (size_t i = 0; i < count; i++) {
-            size_t len = phrases[i][0] == first ? spelled(phrases[i], rest) : 0;
-            if (len > 0 && !word_byte_at(rest, len))
-                return true;
-        }
+    starts->count = 0;
+    starts->firsts = 0;
+    while (starts->count < ARRAY_LEN(starts->rest) && words_next(text, pos, &word)) {
+        starts->rest[starts->count++] = str_slice(text, (size_t)(word.ptr - text.ptr), text.len);
+        starts->firsts |= first_bit(word.ptr[0]);
     }
+    return starts->count > 0;
+}
+
+static bool starts_with_phrase(const struct starts *starts, const char *phrase)
+{
+    for (size_t i = 0; i < starts->count; i++) {
+        struct str rest = starts->rest[i];
+        size_t len = char_lower(rest.ptr[0]) == phrase[0] ? spelled(phrase, rest) : 0;
+
+        if (len > 0 && !word_byte_at(rest, len))
+            return true;
+    }
+    return false;
+}
+
+bool words_phrase(struct str text, const char *const *phrases, size_t count)
+{
+    struct starts starts;
+
+    for (size_t pos = 0; next_starts(text, &pos, &starts);)
+        for (size_t i = 0; i < count; i++)
+            if ((starts.firsts & first_bit(phrases[i][0])) &&
+                starts_with_phrase(&starts, phrases[i]))
+                return true;
     return false;
 }
