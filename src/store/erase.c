@@ -78,6 +78,7 @@ int erase_session(struct store *store, struct str workspace_id, struct str sessi
     for (size_t i = 0; i < ARRAY_LEN(below); i++)
         store_delete_all(&batch, below[i], workspace_id, 1, session_id);
     store_delete_all(&batch, STORE_MEMORIES, workspace_id, 0, session_id);
+    store_delete_all(&batch, STORE_DOCUMENTS, workspace_id, 0, session_id);
     store_delete_all(&batch, STORE_MESSAGES, workspace_id, STORE_CHILDREN, session_id);
     store_delete(&batch, STORE_CHAT_SESSIONS, &row);
     r = store_commit(store, &batch);
@@ -139,6 +140,36 @@ static int erase_notes(
     return r;
 }
 
+/* Files that came before that time (0: whenever), of an author ("": of everybody). */
+static int erase_documents(struct store *store, struct str workspace_id, struct str session_id,
+    int64_t before_ms, struct str author)
+{
+    struct store_query query = page_query(STORE_DOCUMENTS, workspace_id, 0, session_id);
+    struct store_page page = {.cursor = STR("")};
+    struct arena arena;
+    int r;
+
+    query.to = before_ms;
+    arena_init(&arena);
+    do {
+        struct store_batch batch;
+
+        query.cursor = page.cursor;
+        r = store_list(store, &query, &arena, &page);
+        store_batch_init(&batch, &arena);
+        for (size_t i = 0; r == 0 && i < page.count; i++) {
+            const struct document_row *row = (const struct document_row *)page.rows + i;
+
+            if (str_empty(author) || str_eq_nocase(row->author, author))
+                store_delete(&batch, STORE_DOCUMENTS, row);
+        }
+        if (r == 0 && batch.count > 0)
+            r = store_commit(store, &batch);
+    } while (r == 0 && !str_empty(page.cursor));
+    arena_deinit(&arena);
+    return r;
+}
+
 int erase_before(struct store *store, struct str workspace_id, struct str session_id,
     int64_t before_ms, struct erase_stats *stats)
 {
@@ -149,6 +180,8 @@ int erase_before(struct store *store, struct str workspace_id, struct str sessio
 
     if (r == 0)
         r = erase_notes(store, workspace_id, session_id, before_ms);
+    if (r == 0)
+        r = erase_documents(store, workspace_id, session_id, before_ms, STR(""));
     arena_init(&arena);
     while (r == 0 && count == PAGE) {
         arena_reset(&arena);
@@ -276,6 +309,16 @@ static int blank_messages(struct person *person, struct str session_id)
     return r > 0 ? 0 : r; /* deleted meanwhile */
 }
 
+/* Of the state only how the bot is to behave in the chat stays, which nobody's words are in. */
+static struct str bare_state(struct str state, struct arena *arena)
+{
+    const struct json *root = NULL;
+
+    if (json_parse(arena, state, &root) < 0 || !json_get(root, "bot"))
+        return STR("{}");
+    return str_printf(arena, "{\"bot\":%.*s}", STR_ARG(json_text(arena, json_get(root, "bot"))));
+}
+
 /* The chat's title and state may hold words of the messages. A turn that changes the chat at the
  * same moment makes it another try. */
 static int blank_session(struct person *person, struct str session_id)
@@ -293,7 +336,7 @@ static int blank_session(struct person *person, struct str session_id)
         if (r != 0)
             break;
         row.title = STR("");
-        row.state = STR("{}");
+        row.state = bare_state(row.state, &arena);
         store_batch_init(&batch, &arena);
         store_update(&batch, STORE_CHAT_SESSIONS, &row);
         store_delete_all(&batch, STORE_OUTBOX, person->workspace_id, 1, session_id);
@@ -357,6 +400,8 @@ static int erase_in_session(struct person *person, const struct chat_session_row
         return r;
     person->stats->sessions++;
     r = erase_runs(person->store, person->workspace_id, session->id, 0, person->stats);
+    if (r == 0)
+        r = erase_documents(person->store, person->workspace_id, session->id, 0, person->author);
     if (r == 0)
         r = blank_session(person, session->id);
     return r == 0 ? blank_messages(person, session->id) : r;

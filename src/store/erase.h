@@ -13,9 +13,9 @@ struct erase_stats {
 };
 
 /* A chat with all that hangs on it: messages, notes, runs with their events and effects, approvals,
- * schedules, and what waits to be delivered or worked on. Idempotency keys stay until they expire,
- * without any text: a repeated request learns that its run was deleted. A chat that is not there is
- * 0. */
+ * schedules, files, and what waits to be delivered or worked on. Idempotency keys stay until they
+ * expire, without any text: a repeated request learns that its run was deleted. A chat that is not
+ * there is 0. */
 MUST_CHECK int erase_session(struct store *store, struct str workspace_id, struct str session_id);
 /* Of a chat: the runs made, the messages stored and the notes last touched before that time (UTC
  * ms). A summary that is younger may still tell what such messages said. */

@@ -84,6 +84,13 @@ static int add_chat(struct suite *s, const char *id, const char *author)
         .state = S("pending"),
         .session_id = sid,
         .summary = text};
+    struct document_row document = {.workspace_id = S("w1"),
+        .id = sid,
+        .session_id = sid,
+        .name = S("herons.txt"),
+        .author = who,
+        .body = text,
+        .created_at = 1000};
     struct store_batch batch;
 
     session.title = session.state = run.request = run.result = text;
@@ -102,6 +109,7 @@ static int add_chat(struct suite *s, const char *id, const char *author)
     store_insert(&batch, STORE_OUTBOX, &outbox);
     store_insert(&batch, STORE_INBOX, &inbox);
     store_insert(&batch, STORE_APPROVALS, &approval);
+    store_insert(&batch, STORE_DOCUMENTS, &document);
     return store_commit(s->store, &batch);
 }
 
