@@ -77,6 +77,8 @@ static void write_run(struct json_writer *w, const struct run_row *run)
     write_time(w, "created_at", run->created_at);
     write_time(w, "finished_at", run->finished_at);
     json_raw_member(w, "result", str_empty(run->result) ? STR("null") : run->result);
+    if (run->feedback.len > 2) /* "[]": taken back */
+        json_raw_member(w, "feedback", run->feedback);
 }
 
 int runs_get(struct exchange *x)

@@ -94,16 +94,33 @@ static struct str metadata(const struct bot_job *job)
         json_str_member(&w, "reply_to", job->update.message_id);
     json_str_member(&w, "from", job->update.from.id);
     json_cstr_member(&w, "language", say_language_tag(job->language));
+    if (job->as_file)
+        json_bool_member(&w, "file", true);
     json_object_end(&w);
     return buf_str(&out);
+}
+
+/* Does the message ask for the answer as a file? In the languages of say.def. */
+static bool wants_file(struct str text)
+{
+    static const char *const phrases[] = {"as a file", "as file", "as a document", "as a .md",
+        "as a .txt", "in a file", "como archivo", "en un archivo", "como fichero", "als Datei",
+        "in einer Datei", "als Dokument", "en fichier", "comme fichier", "dans un fichier",
+        "файлом", "в файле", "como ficheiro", "como arquivo", "num ficheiro", "num arquivo"};
+
+    for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
+        if (str_find_nocase(text, str_from(phrases[i]), 0) >= 0)
+            return true;
+    return false;
 }
 
 static int run(struct bot_job *job, const struct speak_verdict *verdict, struct str text,
     struct run_result *result)
 {
     const struct bot_options *options = &job->bot->options;
-    struct companion companion = {
-        .job = job, .previews = streams(job), .begun_ms = loop_now_ms(job->lane->loop)};
+    struct companion companion = {.job = job,
+        .previews = streams(job) && !job->as_file,
+        .begun_ms = loop_now_ms(job->lane->loop)};
     struct run_request request = {.workspace_id = options->workspace_id,
         .key_id = STR(""),
         .session_id = job->work->row.session_id,
@@ -152,8 +169,12 @@ int answer_text(struct bot_job *job, struct str text)
         !str_empty(text) || json_get_bool(job->note, "addressed", false),
         str_cstr(job->arena, json_get_str(job->note, "reason"))};
     struct run_result result = {0};
-    int rc = run(job, &verdict, text, &result);
+    int rc = chat_need_key(job->chat);
 
+    job->as_file = job->as_file || wants_file(str_empty(text) ? job->update.text : text);
+
+    if (rc == 0)
+        rc = run(job, &verdict, text, &result);
     if (job->work->done)
         return 0;
     return rc < 0 ? tell_failure(job, &verdict, rc) : 0;
@@ -195,6 +216,35 @@ static void put_approvals(
     }
 }
 
+static void put_file(struct bot *bot, const struct outbox_post *answer, enum say_language language,
+    struct store_batch *batch)
+{
+    struct outbox_post post = *answer;
+    struct civil day = zone_to_local(zone_utc(), env_wall_ms(bot->options.env) / 1000);
+
+    post.kind = OUTBOX_DOCUMENT;
+    post.file_name = str_printf(batch->arena, "%s-%04d-%02d-%02d.md",
+        bot->options.config->agent_name, day.year, day.month, day.day);
+    post.caption = say(language, SAY_FILE);
+    outbox_put(bot->options.outbox, batch, &post);
+}
+
+static void put_answer(struct bot *bot, const struct run_end *end, const struct outbox_post *post,
+    const struct json *metadata, struct store_batch *batch)
+{
+    enum say_language language = say_language(json_get_str(metadata, "language"));
+    bool answered = false;
+
+    if (end->result->approval_count > 0 || (end->code == 0 && !end->result->spoke))
+        return;
+    if (end->code == 0 && end->result->event_count > 0)
+        card_put(bot, end, post, language, batch, &answered);
+    if (!answered && end->code == 0 && json_get_bool(metadata, "file", false))
+        put_file(bot, post, language, batch);
+    else if (!answered)
+        outbox_put(bot->options.outbox, batch, post);
+}
+
 static int on_ending(void *ctx, const struct run_end *end, struct store_batch *batch)
 {
     struct bot *bot = ctx;
@@ -219,14 +269,15 @@ static int on_ending(void *ctx, const struct run_end *end, struct store_batch *b
         .body = end->code < 0 ? str_from(end->cause->message) : end->result->reply,
         .reply_to = json_get_str(root, "reply_to"),
         .message_id = chat ? chat->current->preview : STR("")};
-    if ((end->code < 0 || end->result->spoke) && end->result->approval_count == 0)
-        outbox_put(bot->options.outbox, batch, &post);
+    put_answer(bot, end, &post, root, batch);
     post.caption = json_get_str(root, "language");
     put_approvals(bot, end, post, batch);
     if (chat) {
         struct bot_job job = {.bot = bot, .chat = chat, .work = chat->current};
 
         job_put_done(&job, batch);
+    } else {
+        decided_put(bot, end, json_get_str(root, "language"), batch);
     }
     return errinj("bot.ending") ? err_set(ERR_IO, "Injected fault: the run is about to end.") : 0;
 }

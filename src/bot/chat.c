@@ -150,7 +150,8 @@ void chat_begin(struct bot_chat *chat, const struct channel_update *update)
         .created_at = now,
         .updated_at = now,
     };
-    chat->settings = (struct bot_settings){.kind = str_from(kinds[update->chat])};
+    chat->settings = (struct bot_settings){.kind = str_from(kinds[update->chat]),
+        .button_key = button_key(options->env, &chat->arena)};
     chat->row.state = settings_write(&chat->settings, STR("{}"), &chat->arena);
 }
 
@@ -176,6 +177,7 @@ struct bot_settings settings_read(struct str state, struct arena *arena)
     settings.gone = json_get_bool(bot, "gone", false);
     settings.kind = json_get_str(bot, "kind");
     settings.digest_at = json_get_i64(bot, "digest_at", 0);
+    settings.button_key = json_get_str(bot, "button_key");
     return settings;
 }
 
@@ -195,6 +197,7 @@ static void write_settings(struct json_writer *w, const struct bot_settings *set
     json_bool_member(w, "gone", settings->gone);
     json_str_member(w, "kind", settings->kind);
     json_i64_member(w, "digest_at", settings->digest_at);
+    json_str_member(w, "button_key", settings->button_key);
     json_object_end(w);
 }
 
@@ -231,15 +234,45 @@ void chat_put(struct bot_chat *chat, struct store_batch *batch, const struct bot
     chat->stale = true; /* read again: what is kept is what was stored */
 }
 
-const struct zone *chat_zone(const struct bot_chat *chat)
+/* Chats that are older than buttons have no key yet. */
+int chat_need_key(struct bot_chat *chat)
+{
+    const struct bot_options *options = &chat->lane->bot->options;
+    struct bot_settings settings;
+    struct store_batch batch;
+    struct arena arena;
+    int rc = semaphore_take(&chat->lock, FIBER_NO_DEADLINE);
+
+    if (rc < 0)
+        return rc;
+    arena_init(&arena);
+    rc = chat_load(chat);
+    if (rc == 0 && chat->row.version > 0 && str_empty(chat->settings.button_key)) {
+        settings = chat->settings;
+        settings.button_key = button_key(options->env, &arena);
+        store_batch_init(&batch, &arena);
+        chat_put(chat, &batch, &settings, &arena);
+        rc = store_commit(options->store, &batch);
+    }
+    arena_deinit(&arena);
+    semaphore_give(&chat->lock);
+    return rc > 0 ? err_set(ERR_CONFLICT, "The chat was changed meanwhile.") : rc;
+}
+
+const struct zone *settings_zone(const struct bot *bot, const struct bot_settings *settings)
 {
     const struct zone *zone = NULL;
 
-    if (!str_empty(chat->settings.time_zone))
-        zone = zone_get(chat->settings.time_zone);
+    if (!str_empty(settings->time_zone))
+        zone = zone_get(settings->time_zone);
     if (!zone)
-        zone = zone_get(str_from(chat->lane->bot->options.config->time_zone));
+        zone = zone_get(str_from(bot->options.config->time_zone));
     return zone ? zone : zone_get(STR("UTC"));
+}
+
+const struct zone *chat_zone(const struct bot_chat *chat)
+{
+    return settings_zone(chat->lane->bot, &chat->settings);
 }
 
 /* A name is one line, and nobody is taken for Theo because he calls himself so. */

@@ -34,6 +34,10 @@ static int summary(struct bot_job *job)
 {
     struct str since = job->update.arguments;
 
+    if (str_starts_nocase(since, STR("file"))) {
+        since = str_trim(str_slice(since, 4, since.len));
+        job->as_file = true;
+    }
     if (str_empty(since))
         return answer_text(job, STR("Please summarise what was said and agreed."));
     if (str_starts_nocase(since, STR("since ")))

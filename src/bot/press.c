@@ -1,14 +1,19 @@
 /* A button was pressed: who may decides, the message says who did, and the answer to the press is
- * given at once. data: y or n, the approval's id, and what shows that the button is ours. */
+ * given at once. Of an approval the data are y or n, its id, and what shows that the button is
+ * ours; of all others see bot/button.h. */
 #include "agent/approval.h"
 #include "bot/private.h"
 
 #define MAC_LEN 32
 
+void press_tell(struct bot_job *job, struct str text, bool alert)
+{
+    channel_ops_of(job->channel)->answer_press(job->channel, job->update.press_id, text, alert);
+}
+
 static void tell(struct bot_job *job, enum say_id id, bool alert)
 {
-    channel_ops_of(job->channel)
-        ->answer_press(job->channel, job->update.press_id, say(job->language, id), alert);
+    press_tell(job, say(job->language, id), alert);
 }
 
 static int nothing(struct bot_job *job)
@@ -19,8 +24,13 @@ static int nothing(struct bot_job *job)
     return job_done(job, &batch);
 }
 
-/* 1, 0 or ERR_*. */
-static int may_decide(struct bot_job *job)
+int press_refuse(struct bot_job *job, enum say_id id)
+{
+    tell(job, id, true);
+    return nothing(job);
+}
+
+int press_may_decide(struct bot_job *job)
 {
     const struct channel_update *update = &job->update;
 
@@ -29,15 +39,17 @@ static int may_decide(struct bot_job *job)
     return channel_ops_of(job->channel)->is_admin(job->channel, job->chat->key, update->from.id);
 }
 
+static bool is_approval(struct str data)
+{
+    return data.len == 1 + ULID_LEN + MAC_LEN && (data.ptr[0] == 'y' || data.ptr[0] == 'n');
+}
+
 static int find(struct bot_job *job, struct approval_row *row)
 {
     struct str data = job->update.press_data;
-    int rc;
-
-    if (data.len != 1 + ULID_LEN + MAC_LEN || (data.ptr[0] != 'y' && data.ptr[0] != 'n'))
-        return STORE_MISSING;
-    rc = store_get(job->bot->options.store, STORE_APPROVALS, job->bot->options.workspace_id,
+    int rc = store_get(job->bot->options.store, STORE_APPROVALS, job->bot->options.workspace_id,
         str_slice(data, 1, 1 + ULID_LEN), job->arena, row);
+
     if (rc == 0 && (!approval_button_is(row, str_slice(data, 1 + ULID_LEN, data.len)) ||
                        !str_eq(row->session_id, job->work->row.session_id)))
         return STORE_MISSING;
@@ -83,33 +95,60 @@ static int decide(struct bot_job *job, struct approval_row *row)
     tell(job, yes ? SAY_DONE : SAY_LEFT, false);
     rc = approval_decide(job->bot->options.house, &decision, &job->bot->options.owner, job->arena,
         row, &result, &failed);
-    if (rc == ERR_CONFLICT || rc == ERR_NOT_FOUND)
-        return nothing(job);
-    if (rc < 0)
+    if (rc < 0 && rc != ERR_CONFLICT && rc != ERR_NOT_FOUND)
         return rc;
+    if (!str_eq(row->decided_by, decision.by))
+        return nothing(job); /* somebody was faster, and says so */
     return show(job, row, yes ? SAY_APPROVED_BY : SAY_REFUSED_BY);
 }
 
-int press_job(struct bot_job *job)
+static bool is_over(struct bot_job *job, const struct approval_row *row)
+{
+    return str_is(row->state, "expired") ||
+           (str_is(row->state, "pending") && row->expires_at <= env_wall_ms(job->bot->options.env));
+}
+
+static bool is_own(struct bot_job *job, const struct approval_row *row)
+{
+    return row->decided_at > 0 && str_eq(row->decided_by, person(job));
+}
+
+/* After a crash the same press comes again: what was decided is gone on with, and told. */
+static int press_approval(struct bot_job *job)
 {
     struct approval_row row;
+    bool yes = job->update.press_data.ptr[0] == 'y';
     int rc = find(job, &row), may;
 
     if (rc < 0)
         return rc;
-    if (rc == STORE_MISSING) {
-        tell(job, SAY_BUTTON_OLD, true);
-        return nothing(job);
-    }
-    may = may_decide(job);
+    if (rc == STORE_MISSING)
+        return press_refuse(job, SAY_BUTTON_OLD);
+    may = press_may_decide(job);
     if (may < 0)
         return may;
-    if (may == 1 && job->work->row.attempts > 0 && str_eq(row.decided_by, person(job)))
-        return show(
-            job, &row, job->update.press_data.ptr[0] == 'y' ? SAY_APPROVED_BY : SAY_REFUSED_BY);
-    if (may == 0 || !str_is(row.state, "pending")) {
-        tell(job, may == 0 ? SAY_NOT_YOU : SAY_DECIDED, true);
-        return nothing(job);
-    }
-    return decide(job, &row);
+    if (may == 0)
+        return press_refuse(job, SAY_NOT_YOU);
+    if (is_over(job, &row))
+        return press_refuse(job, SAY_EXPIRED);
+    if (str_is(row.state, "pending") ||
+        (is_own(job, &row) && str_is(row.state, yes ? "approved" : "refused") &&
+            row.due_at < APPROVAL_NEVER))
+        return decide(job, &row);
+    if (!is_own(job, &row))
+        return press_refuse(job, SAY_DECIDED);
+    tell(job, SAY_DECIDED, false);
+    return show(job, &row, str_is(row.state, "refused") ? SAY_REFUSED_BY : SAY_APPROVED_BY);
+}
+
+int press_job(struct bot_job *job)
+{
+    struct bot_button button;
+
+    if (is_approval(job->update.press_data))
+        return press_approval(job);
+    if (!button_read(job->chat->settings.button_key, job->work->row.session_id,
+            job->update.press_data, &button))
+        return press_refuse(job, SAY_BUTTON_OLD);
+    return card_press(job, &button);
 }

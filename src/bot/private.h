@@ -2,12 +2,14 @@
  *
  * bot.c: loops and routing; chat.c: the state of a chat; take.c: an update comes in; access.c: who
  * may; work.c: what is to be done, one after the other; answer.c: runs; command.c: commands;
- * press.c: buttons; say.c: texts in the person's language.
+ * press.c: buttons; button.c: what they carry; card.c: calendar cards; said.c: what was said;
+ * say.c: texts in the person's language.
  */
 #ifndef BOT_PRIVATE_H
 #define BOT_PRIVATE_H
 
 #include "bot/bot.h"
+#include "bot/button.h"
 #include "bot/say.h"
 #include "runtime/channel.h"
 #include "store/messages.h"
@@ -31,9 +33,10 @@ struct bot_settings {
     int64_t quiet_from, quiet_to; /* minutes of the day; both 0: no quiet hours */
     bool paired;                  /* let in by a code or by somebody who may */
     bool introduced;
-    bool gone;         /* Theo is not there any more */
-    struct str kind;   /* of the chat: private, group, broadcast */
-    int64_t digest_at; /* minute of the day + 1; 0 none */
+    bool gone;             /* Theo is not there any more */
+    struct str kind;       /* of the chat: private, group, broadcast */
+    int64_t digest_at;     /* minute of the day + 1; 0 none */
+    struct str button_key; /* hex; what the buttons in this chat are signed with */
 };
 
 /* One piece of work: an inbox row that waits. */
@@ -41,8 +44,9 @@ struct bot_work {
     struct bot_work *next;
     struct arena arena; /* holds row */
     struct inbox_row row;
-    struct str preview; /* message that shows the beginning of the answer */
-    bool done;          /* committed */
+    struct bot_chat *chat; /* of a press that is worked on */
+    struct str preview;    /* message that shows the beginning of the answer */
+    bool done;             /* committed */
 };
 
 struct bot_chat {
@@ -71,7 +75,9 @@ struct bot_chat {
         uint32_t person;
     } asked[ASKED_KEPT]; /* what people lately asked for */
     size_t next_asked;
-    int64_t slowed_ms; /* when that was said to be too much */
+    int64_t slowed_ms;        /* when that was said to be too much */
+    struct bot_work *presses; /* at work, beside the others */
+    size_t press_count;
     int64_t spoken[8]; /* mono ms of the last answers, oldest first by next_spoken */
     size_t next_spoken;
 };
@@ -124,6 +130,9 @@ struct str settings_write(
 void chat_put(struct bot_chat *chat, struct store_batch *batch, const struct bot_settings *settings,
     struct arena *arena);
 const struct zone *chat_zone(const struct bot_chat *chat);
+const struct zone *settings_zone(const struct bot *bot, const struct bot_settings *settings);
+/* Make sure that buttons of the chat can be signed. chat->lock is not held. Yields. */
+MUST_CHECK int chat_need_key(struct bot_chat *chat);
 /* How the author of an update is called in the chat. */
 struct str chat_party(
     const struct bot *bot, const struct channel_update *update, struct arena *arena);
@@ -162,6 +171,7 @@ struct bot_job {
     struct channel_update update;
     const struct json *note;    /* the payload's own part: seq, reason */
     enum say_language language; /* of the person, or the chat */
+    bool as_file;               /* the answer is to be a document */
 };
 /* Commit the end of the work: what is in batch, and the inbox row. Afterwards the outbox is kicked.
  * 0, or store errors. Yields. */
@@ -183,6 +193,46 @@ MUST_CHECK int press_job(struct bot_job *job);
 MUST_CHECK int file_job(struct bot_job *job);
 /* Is something to be done with the file of a message? */
 bool file_is_work(const struct channel_update *update, bool addressed);
+/* A run that had to wait for people went on: say so in what asked them. */
+MUST_CHECK int decided_job(struct bot_job *job);
+void decided_put(
+    struct bot *bot, const struct run_end *end, struct str language, struct store_batch *batch);
+
+/* feedback.c */
+MUST_CHECK int feedback_job(struct bot_job *job);
+
+/* press.c, for what is behind a button */
+/* The answer to the press; text "" only ends the waiting. Yields. */
+void press_tell(struct bot_job *job, struct str text, bool alert);
+/* The same as an alert, and the end of the work. */
+MUST_CHECK int press_refuse(struct bot_job *job, enum say_id id);
+/* May the person decide for the chat? 1, 0 or ERR_*. */
+MUST_CHECK int press_may_decide(struct bot_job *job);
+
+/* card.c */
+struct str card_text(const struct calendar_event *event, const struct zone *zone,
+    enum say_language language, struct arena *arena);
+void card_buttons(struct outbox_post *post, const struct calendar_event *event, struct str key,
+    enum say_language language, int64_t now_ms, struct arena *arena);
+/* Put the answer with the cards of what its run did to the calendar; *ret_answered: there were
+ * some. May yield. */
+void card_put(struct bot *bot, const struct run_end *end, const struct outbox_post *answer,
+    enum say_language language, struct store_batch *batch, bool *ret_answered);
+MUST_CHECK int card_press(struct bot_job *job, const struct bot_button *button);
+/* In the chat's working hours, from then on. */
+struct calendar_slot_query card_query(const struct bot_chat *chat, int64_t from_ms, int64_t min);
+/* At most that many free slots, well apart. Yields. */
+MUST_CHECK int card_slots(struct bot *bot, const struct calendar_slot_query *query, size_t most,
+    struct arena *arena, struct calendar_slot *ret_slots, size_t *ret_count);
+
+/* said.c */
+/* The newest outbox row that made or edited a message. 0 or STORE_MISSING. Yields. */
+MUST_CHECK int said_find(struct bot *bot, struct str session_id, struct str message_id,
+    struct arena *arena, struct outbox_row *ret_row);
+/* Who asked for a run, by the id on the channel; "" when that is not known. Yields. */
+MUST_CHECK int run_asker(
+    struct bot *bot, struct str run_id, struct arena *arena, struct str *ret_person);
+
 /* Is it a command of ours, that is shown and works? */
 bool command_known(const struct bot *bot, struct str name);
 void answer_listener(struct bot *bot, struct run_listener *ret_listener);

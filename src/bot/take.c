@@ -20,10 +20,11 @@ enum deed {
     DEED_REFUSE,
     DEED_PAIR,
     DEED_FILE,
-    DEED_SLOW
+    DEED_SLOW,
+    DEED_FEEDBACK
 };
 static const char *const deed_names[] = {
-    "none", "answer", "command", "press", "welcome", "refuse", "pair", "file", "slow"};
+    "none", "answer", "command", "press", "welcome", "refuse", "pair", "file", "slow", "feedback"};
 
 /* What is to happen because of an update. */
 struct plan {
@@ -248,6 +249,8 @@ static void make_plan(struct bot_chat *chat, const struct channel_update *update
         plan_message(chat, update, arena, plan);
     else if (update->kind == CHANNEL_PRESS)
         plan->deed = DEED_PRESS;
+    else if (update->kind == CHANNEL_REACTION && chat->row.version > 0 && !update->from.bot)
+        plan->deed = DEED_FEEDBACK;
     else if (update->kind == CHANNEL_SELF)
         plan_self(chat, update, access == ACCESS_JOINS, plan);
     else if (update->kind != CHANNEL_EDIT && update->kind != CHANNEL_MIGRATED)
@@ -381,6 +384,8 @@ static int take_once(struct taking *taking, struct bot_chat *chat, struct arena 
         chat_begin(chat, taking->update);
     if (plan.set && str_empty(plan.settings.kind))
         plan.settings.kind = chat->settings.kind;
+    if (plan.set && str_empty(plan.settings.button_key))
+        plan.settings.button_key = chat->settings.button_key;
     store_batch_init(&batch, arena);
     put_inbox(taking, chat, &plan, chat->row.message_count + plan.message, &batch, &inbox);
     if (!str_empty(chat->row.id)) {

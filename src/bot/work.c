@@ -1,5 +1,6 @@
-/* The work of a chat, one piece after the other. Its row says whose it is until when; while it is
- * done that is prolonged, and the commit of its outcome ends it. */
+/* The work of a chat, one piece after the other; presses of buttons are seen to at once, beside it.
+ * Its row says whose it is until when; while it is done that is prolonged, and the commit of its
+ * outcome ends it. */
 #include "bot/private.h"
 #include "runtime/errinj.h"
 
@@ -7,6 +8,8 @@
 #define RENEW_MS (10 * SECOND_MS)
 #define ATTEMPTS_MAX 5
 #define BACK_OFF_MS (5 * SECOND_MS)
+/* Presses of one chat at a time; more wait as other work does. */
+#define PRESSES_MAX 16
 
 struct bot_work *work_new(const struct inbox_row *row)
 {
@@ -81,32 +84,45 @@ int job_say(struct bot_job *job, struct str text)
     return job_done(job, &batch);
 }
 
+/* *at: the work, as long as it is done. */
+static void renew_once(struct bot_chat *chat, struct bot_work *const *at)
+{
+    struct bot_work *work = *at;
+    struct store_batch batch;
+    struct arena arena;
+    struct inbox_row row;
+
+    if (!work || work->done)
+        return;
+    arena_init(&arena);
+    row = work->row;
+    row.due_at = env_wall_ms(chat->lane->bot->options.env) + LEASE_MS;
+    store_batch_init(&batch, &arena);
+    store_update(&batch, STORE_INBOX, &row);
+    fiber_shield();
+    if (store_commit(chat->lane->bot->options.store, &batch) == 0 && *at == work) {
+        work->row.due_at = row.due_at;
+        work->row.version++;
+    }
+    fiber_unshield();
+    arena_deinit(&arena);
+}
+
 /* Nobody else takes the work while it is done. */
 static void renew(void *arg)
 {
     struct bot_chat *chat = arg;
 
-    while (fiber_sleep(RENEW_MS) == 0) {
-        struct bot_work *work = chat->current;
-        struct store_batch batch;
-        struct arena arena;
-        struct inbox_row row;
+    while (fiber_sleep(RENEW_MS) == 0)
+        renew_once(chat, &chat->current);
+}
 
-        if (!work || work->done)
-            continue;
-        arena_init(&arena);
-        row = work->row;
-        row.due_at = env_wall_ms(chat->lane->bot->options.env) + LEASE_MS;
-        store_batch_init(&batch, &arena);
-        store_update(&batch, STORE_INBOX, &row);
-        fiber_shield();
-        if (store_commit(chat->lane->bot->options.store, &batch) == 0 && chat->current == work) {
-            work->row.due_at = row.due_at;
-            work->row.version++;
-        }
-        fiber_unshield();
-        arena_deinit(&arena);
-    }
+static void renew_press(void *arg)
+{
+    struct bot_work *work = arg;
+
+    while (fiber_sleep(RENEW_MS) == 0)
+        renew_once(work->chat, &work);
 }
 
 static int refuse_stranger(struct bot_job *job)
@@ -177,11 +193,27 @@ static int do_deed(struct bot_job *job, struct str deed)
         return file_job(job);
     if (str_is(deed, "slow"))
         return job_say(job, say(job->language, SAY_SLOW));
+    if (str_is(deed, "feedback"))
+        return feedback_job(job);
+    if (str_is(deed, "decided"))
+        return decided_job(job);
     if (str_is(deed, "refuse"))
         return refuse_stranger(job);
     if (str_is(deed, "pair"))
         return pair(job);
     return welcome(job);
+}
+
+/* Others read and write the chat meanwhile. */
+static int load(struct bot_chat *chat)
+{
+    int rc = semaphore_take(&chat->lock, FIBER_NO_DEADLINE);
+
+    if (rc < 0)
+        return rc;
+    rc = chat_load(chat);
+    semaphore_give(&chat->lock);
+    return rc;
 }
 
 static int work_on(struct bot_chat *chat, struct bot_work *work, struct arena *arena)
@@ -197,12 +229,13 @@ static int work_on(struct bot_chat *chat, struct bot_work *work, struct arena *a
 
     if (rc == 0 && !job.channel)
         rc = err_set(ERR_INVALID, "The channel is not configured any more.");
-    if (rc == 0)
+    job.update.channel = work->row.channel;
+    if (rc == 0 && json_get(job.note, "update"))
         rc = channel_ops_of(job.channel)
                  ->read(job.channel, json_text(arena, json_get(job.note, "update")), arena,
                      &job.update);
     if (rc == 0)
-        rc = chat_load(chat);
+        rc = load(chat);
     if (rc < 0)
         return rc;
     if (str_empty(work->row.session_id) && chat->row.version > 0)
@@ -237,6 +270,23 @@ static void put_back(struct bot_chat *chat, struct bot_work *work)
     arena_deinit(&arena);
 }
 
+static void end_keeper(struct fiber *keeper)
+{
+    fiber_cancel(keeper);
+    while (fiber_join(keeper) != 0)
+        continue;
+}
+
+static void do_work(struct bot_chat *chat, struct bot_work *work)
+{
+    struct arena arena;
+
+    arena_init(&arena);
+    if (work_on(chat, work, &arena) < 0 && !work->done)
+        put_back(chat, work);
+    arena_deinit(&arena);
+}
+
 static void work_through(void *arg)
 {
     struct bot_chat *chat = arg;
@@ -244,27 +294,53 @@ static void work_through(void *arg)
 
     while (chat->first && !__atomic_load_n(&chat->lane->draining, __ATOMIC_RELAXED)) {
         struct bot_work *work = chat->first;
-        struct arena arena;
-        int rc;
 
         chat->first = work->next;
         if (!chat->first)
             chat->last = NULL;
         chat->current = work;
-        arena_init(&arena);
-        rc = work_on(chat, work, &arena);
+        do_work(chat, work);
         chat->current = NULL;
-        if (rc < 0 && !work->done)
-            put_back(chat, work);
-        arena_deinit(&arena);
         work_free(work);
     }
-    fiber_cancel(keeper);
-    while (fiber_join(keeper) != 0)
-        continue;
+    end_keeper(keeper);
     chat->working = false;
     chat->lane->at_work--;
     chat_release(chat);
+}
+
+static void press_through(void *arg)
+{
+    struct bot_work *work = arg, **at;
+    struct bot_chat *chat = work->chat;
+    struct fiber *keeper = fiber_spawn_joinable(chat->lane->loop, "bot.lease", renew_press, work);
+
+    do_work(chat, work);
+    end_keeper(keeper);
+    for (at = &chat->presses; *at != work; at = &(*at)->next)
+        continue;
+    *at = work->next;
+    work_free(work);
+    chat->press_count--;
+    chat->lane->at_work--;
+    chat_release(chat);
+}
+
+/* take.c writes what is to be done first. */
+static bool is_press(const struct bot_work *work)
+{
+    return str_starts(work->row.payload, STR("{\"do\":\"press\""));
+}
+
+static void begin_press(struct bot_chat *chat, struct bot_work *work)
+{
+    work->chat = chat;
+    work->next = chat->presses;
+    chat->presses = work;
+    chat->press_count++;
+    chat->users++;
+    chat->lane->at_work++;
+    fiber_spawn(chat->lane->loop, "bot.press", press_through, work);
 }
 
 static bool is_queued(const struct bot_chat *chat, struct str id)
@@ -274,6 +350,9 @@ static bool is_queued(const struct bot_chat *chat, struct str id)
     for (const struct bot_work *work = chat->first; work; work = work->next)
         if (str_eq(work->row.id, id))
             return true;
+    for (const struct bot_work *work = chat->presses; work; work = work->next)
+        if (str_eq(work->row.id, id))
+            return true;
     return false;
 }
 
@@ -281,6 +360,10 @@ void work_add(struct bot_chat *chat, struct bot_work *work)
 {
     if (is_queued(chat, work->row.id)) {
         work_free(work);
+        return;
+    }
+    if (is_press(work) && chat->press_count < PRESSES_MAX) {
+        begin_press(chat, work);
         return;
     }
     if (chat->last)
