@@ -61,6 +61,25 @@ test('mistakes are one plain line', async () => {
   }
 });
 
+test('doctor tells of the token, the privacy mode and the webhook, and changes nothing', async () => {
+  const doctor = async (more) => {
+    const { code, stdout } = await run(['doctor', '--json'], { env: { ...env, ...more } });
+    return { code, said: JSON.parse(stdout).filter((f) => f.check === 'telegram').map((f) => `${f.state}: ${f.detail}`) };
+  };
+  const set = calls('setMyCommands');
+  const good = await doctor({ THEO_TELEGRAM_ALLOW: '42' });
+  assert.equal(good.code, 0);
+  assert.match(good.said[0], /^ok: The token works: @TheoBot/);
+  assert.match(good.said[1], /^note: Privacy mode is on/);
+  assert.equal(good.said.length, 2);
+  assert.match((await doctor(hook({ THEO_TELEGRAM_ALLOW: '42' }))).said.join('\n'), /note: The webhook is not as configured/);
+  const bad = await doctor({ THEO_TELEGRAM_TOKEN: '12:wrong' });
+  assert.equal(bad.code, 1);
+  assert.match(bad.said[0], /^broken: .*401/);
+  assert.deepEqual((await doctor({ THEO_TELEGRAM_TOKEN: '' })).said, []);
+  assert.equal(calls('setMyCommands'), set, 'it changes nothing');
+});
+
 test('a pairing code lets one chat in, once; others are told that Theo is private', async () => {
   const paired = await run(['telegram', 'pair'], { env });
   const code = paired.stdout.split('\n')[0];
