@@ -16,7 +16,6 @@ struct scan {
     size_t at;
     int depth;
     uint64_t objects; /* bit per depth: an object, not an array */
-    bool rewrite;     /* holds something that cJSON would not read as we want */
 };
 
 static int fail(size_t at, const char *what)
@@ -90,7 +89,8 @@ static int scan_string(struct scan *scan)
         if (scan->text.ptr[at] != '\\')
             return fail(at, "a control character in a string");
 
-        size_t len = json_escape_len(scan->text, at, &scan->rewrite);
+        bool bad; /* replaced when the tree is made */
+        size_t len = json_escape_len(scan->text, at, &bad);
 
         if (!len)
             return fail(at, "an unknown escape");
@@ -127,7 +127,6 @@ static int scan_number(struct scan *scan)
     }
     if (!str_to_double(number, &value))
         return fail(start, "a number that is malformed, too long or too large");
-    scan->rewrite |= number.len >= JSON_LONG_NUMBER;
     return 0;
 }
 
@@ -268,19 +267,9 @@ static int scan_text(struct scan *scan)
     return 0;
 }
 
-int json_scan(struct str text, bool *ret_rewrite)
-{
-    struct scan scan = {.text = text};
-    int r = scan_text(&scan);
-
-    if (r == 0)
-        *ret_rewrite = scan.rewrite;
-    return r;
-}
-
 int json_check(struct str text)
 {
-    bool rewrite;
+    struct scan scan = {.text = text};
 
-    return json_scan(text, &rewrite);
+    return scan_text(&scan);
 }

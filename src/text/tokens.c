@@ -147,11 +147,23 @@ static int64_t quarters(uint32_t cp)
     return cp < 0x10000 ? 4 : 10;
 }
 
+/* Eight bytes at once. */
+static bool is_ascii(const char *bytes)
+{
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof(word));
+    return (word & 0x8080808080808080u) == 0;
+}
+
 int64_t tokens_estimate(struct str text)
 {
     int64_t sum = 0;
 
     for (size_t pos = 0; pos < text.len;) {
+        for (; text.len - pos >= 8 && is_ascii(text.ptr + pos); pos += 8)
+            for (size_t i = 0; i < 8; i++)
+                sum += ascii_quarters[(unsigned char)text.ptr[pos + i]];
         while (pos < text.len && (unsigned char)text.ptr[pos] < 0x80)
             sum += ascii_quarters[(unsigned char)text.ptr[pos++]];
         if (pos < text.len)
