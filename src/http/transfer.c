@@ -8,6 +8,8 @@ enum {
     CONNECT_TIMEOUT_MS = 10 * SECOND_MS,
     BUFFER_SIZE = 4 * KIB,         /* each call in flight holds one */
     UPLOAD_BUFFER_SIZE = 16 * KIB, /* libcurl's minimum */
+    ONCE_IDLE_S = 15,
+    USUAL_IDLE_S = 118, /* libcurl's own */
     STREAM_WINDOW = 64 * KIB,
     HEADER_BYTES_MAX = 64 * KIB,
 };
@@ -260,6 +262,9 @@ static void set_body(struct http_transfer *transfer, CURL *easy)
     const struct http_call *call = transfer->call;
     bool once = (call->flags & HTTP_ONCE) != 0 && call->body.len > 0;
 
+    /* A connection that was idle for long may be closed just now by the server, which would leave
+     * open whether the request arrived. */
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)(once ? ONCE_IDLE_S : USUAL_IDLE_S));
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
     curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS,

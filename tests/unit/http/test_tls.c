@@ -1,3 +1,4 @@
+#include "http/client.h"
 #include "http/tls.h"
 #include "peer.h"
 
@@ -167,6 +168,35 @@ TEST(requests_over_tls)
     EXPECT(await_tls(&client, "\r\n\r\nhello"));
     close_client(&client);
     http_server_stop(server);
+}
+
+/* libcurl sends such a body by a callback: it arrives whole. */
+TEST(a_request_that_is_sent_once_over_tls)
+{
+    struct files files = make_cert(t, "localhost");
+    struct http_client_options options = {.ca_file = files.cert};
+    struct buf body = BUF_IN(t->arena);
+    struct http_server *server;
+    struct http_reply reply;
+    struct http_call call = {.method = HTTP_POST, .flags = HTTP_ONCE};
+    bool tls = false;
+
+    REQUIRE(start(t, &files, &tls, &server));
+    http_client_configure(fiber_loop(), &options);
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&body, "%05d", i);
+    call.body = buf_str(&body);
+    call.url = str_printf(t->arena, "https://localhost:%d/", http_server_port(server));
+    for (int i = 0; i < 2; i++) {
+        REQUIRE_OK(http_send(t->arena, &call, &reply));
+        EXPECT(reply.sent && tls);
+        EXPECT(str_eq(reply.body, call.body));
+    }
+    http_server_stop(server);
+    /* The first may find out on the kept connection, the second has none. */
+    EXPECT_EQ(http_send(t->arena, &call, &reply), ERR_IO);
+    EXPECT_EQ(http_send(t->arena, &call, &reply), ERR_IO);
+    EXPECT(!reply.sent);
 }
 
 TEST(a_tls_client_that_leaves_cancels_its_handler)
