@@ -4,6 +4,7 @@
 #include "watch/metrics.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define GROUP "telegram|77|-1001|"
 #define LIMIT(seconds)                                                                             \
@@ -295,6 +296,7 @@ struct other_loop {
     struct bot_house *house;
     const char *prefix;
     int failures;
+    atomic_bool done;
 };
 
 static void say_ten(void *arg)
@@ -312,6 +314,7 @@ static void say_ten(void *arg)
             break;
     }
     outbox_drain(other->house->outbox);
+    atomic_store(&other->done, true);
 }
 
 static void *run_other(void *arg)
@@ -333,6 +336,9 @@ TEST(outbox_two_loops_speak_in_one_chat)
     REQUIRE(bot_house_open(t, &house, NULL));
     REQUIRE(pthread_create(&thread, NULL, run_other, &there) == 0);
     say_ten(&here);
+    /* The Bot API is on this loop: it must not be blocked before the other one has done. */
+    while (!atomic_load(&there.done))
+        REQUIRE_OK(fiber_sleep(1));
     REQUIRE(bot_settle(&house));
     pthread_join(thread, NULL);
     EXPECT_EQ(here.failures + there.failures, 0);
