@@ -6,7 +6,6 @@
 #include "runtime/errinj.h"
 #include "text/when.h"
 
-#define MARK "\n\n📅 "
 /* Longer answers are split, and would not be edited as one: their card is a message of its own. */
 #define ANSWER_MAX 3000
 #define SLOTS_MAX 400
@@ -147,37 +146,52 @@ void card_put(struct bot *bot, const struct run_end *end, const struct outbox_po
     }
 }
 
-/* What the message says before the card: that stays. */
-static int read_head(struct bot_job *job, struct str *ret_head)
+/* Is the message the whole answer of a run? */
+static bool is_answer(struct bot_job *job, struct str run_id)
 {
-    struct outbox_row row;
-    ptrdiff_t at = 0, next;
     const struct json *ids = NULL;
-    int rc =
-        said_find(job->bot, job->work->row.session_id, job->update.message_id, job->arena, &row);
+    struct outbox_row row;
 
-    *ret_head = STR("");
-    if (rc < 0 || rc == STORE_MISSING)
+    if (str_empty(run_id) ||
+        store_get(job->bot->options.store, STORE_OUTBOX, job->bot->options.workspace_id,
+            str_printf(job->arena, "%.*s|answer", STR_ARG(run_id)), job->arena, &row) != 0 ||
+        json_parse(job->arena, row.channel_ids, &ids) < 0)
+        return false;
+    return json_len(ids) == 1 && str_eq(json_str(json_at(ids, 0)), job->update.message_id);
+}
+
+/* What the message says before the card, which stays: what its run answered. *ret_run_id: whose
+ * message it is. */
+static int read_head(struct bot_job *job, struct str *ret_head, struct str *ret_run_id)
+{
+    struct outbox_row said;
+    const struct json *result = NULL;
+    struct run_row run;
+    int rc =
+        said_find(job->bot, job->work->row.session_id, job->update.message_id, job->arena, &said);
+
+    *ret_head = *ret_run_id = STR("");
+    if (rc != 0)
         return MIN(rc, 0);
-    if (!str_empty(row.channel_ids) && json_parse(job->arena, row.channel_ids, &ids) < 0)
-        ids = NULL;
-    if (json_len(ids) > 1)
+    *ret_run_id = said.run_id;
+    if (!is_answer(job, said.run_id))
         return 0;
-    at = str_find(row.body, STR(MARK), 0);
-    while (at >= 0 && (next = str_find(row.body, STR(MARK), (size_t)at + 1)) >= 0)
-        at = next;
-    if (at > 0)
-        *ret_head = str_printf(job->arena, "%.*s\n\n", STR_ARG(str_slice(row.body, 0, (size_t)at)));
-    return 0;
+    rc = store_get(job->bot->options.store, STORE_RUNS, job->bot->options.workspace_id, said.run_id,
+        job->arena, &run);
+    if (rc == 0 && json_parse(job->arena, run.result, &result) == 0)
+        *ret_head =
+            str_printf(job->arena, "%.*s\n\n", STR_ARG(str_trim(json_get_str(result, "reply"))));
+    return MIN(rc, 0);
 }
 
 /* The message, as it is to be: without buttons unless they are added. */
 static int edited(struct bot_job *job, const struct calendar_event *event, struct str note,
     struct outbox_post *ret_post)
 {
-    struct str text = card_text(event, chat_zone(job->chat), job->language, job->arena), head;
+    struct str text = card_text(event, chat_zone(job->chat), job->language, job->arena);
+    struct str head, run_id;
     struct outbox_post post;
-    int rc = read_head(job, &head);
+    int rc = read_head(job, &head, &run_id);
 
     if (rc < 0)
         return rc;
@@ -187,6 +201,7 @@ static int edited(struct bot_job *job, const struct calendar_event *event, struc
     post.kind = OUTBOX_EDIT;
     post.message_id = job->update.message_id;
     post.reply_to = STR("");
+    post.run_id = run_id;
     *ret_post = post;
     return 0;
 }
