@@ -216,7 +216,7 @@ static int put(struct bot_job *job, const struct outbox_post *post)
 }
 
 /* The card as the event is now. */
-static int show(struct bot_job *job, const struct calendar_event *event, struct str note)
+int card_show(struct bot_job *job, const struct calendar_event *event, struct str note)
 {
     struct outbox_post post;
     int rc = edited(job, event, note, &post);
@@ -316,7 +316,7 @@ static int offer(struct bot_job *job, const struct calendar_event *event)
 static int changed(struct bot_job *job, const struct calendar_event *event)
 {
     press_tell(job, say(job->language, SAY_CARD_CHANGED), true);
-    return show(job, event, STR(""));
+    return card_show(job, event, STR(""));
 }
 
 /* Cancelling what is cancelled changes nothing, so that a second try is none. */
@@ -333,7 +333,7 @@ static int cancel(
         job->bot->options.calendar, job->bot->options.workspace_id, event->id, job->arena, &gone);
     if (rc == 0 && errinj("bot.card"))
         return err_set(ERR_IO, "Injected fault: the card is about to be changed.");
-    return rc < 0 ? rc : show(job, &gone, by(job, SAY_CARD_CANCELLED_BY));
+    return rc < 0 ? rc : card_show(job, &gone, by(job, SAY_CARD_CANCELLED_BY));
 }
 
 static bool is_free(struct bot_job *job, const struct calendar_event *wanted)
@@ -362,7 +362,7 @@ static int move(
     wanted.time_zone = zone_name(chat_zone(job->chat));
     if (event->start_ms == wanted.start_ms) { /* an earlier try did it */
         press_tell(job, STR(""), false);
-        return show(job, event, by(job, SAY_CARD_MOVED_BY));
+        return card_show(job, event, by(job, SAY_CARD_MOVED_BY));
     }
     if (event->sequence != button->a)
         return changed(job, event);
@@ -376,11 +376,11 @@ static int move(
     if (rc == ERR_CONFLICT || rc == ERR_INVALID) {
         rc = calendar_get(job->bot->options.calendar, job->bot->options.workspace_id, event->id,
             job->arena, &made);
-        return rc < 0 ? rc : show(job, &made, say(job->language, SAY_CARD_CHANGED));
+        return rc < 0 ? rc : card_show(job, &made, say(job->language, SAY_CARD_CHANGED));
     }
     if (rc == 0 && errinj("bot.card"))
         return err_set(ERR_IO, "Injected fault: the card is about to be changed.");
-    return rc < 0 ? rc : show(job, &made, by(job, SAY_CARD_MOVED_BY));
+    return rc < 0 ? rc : card_show(job, &made, by(job, SAY_CARD_MOVED_BY));
 }
 
 static bool is_called(struct str name, const struct channel_person *person)
@@ -434,7 +434,7 @@ int card_press(struct bot_job *job, const struct bot_button *button)
 
         press_tell(job, say(job->language, cancelled ? SAY_CARD_CANCELLED : SAY_BUTTON_OLD),
             button->op != BUTTON_GONE);
-        return show(job, &event, STR(""));
+        return card_show(job, &event, STR(""));
     }
     switch (button->op) {
     case BUTTON_MOVE:
@@ -447,6 +447,6 @@ int card_press(struct bot_job *job, const struct bot_button *button)
         return move(job, button, &event);
     default:
         press_tell(job, STR(""), false);
-        return show(job, &event, STR(""));
+        return card_show(job, &event, STR(""));
     }
 }

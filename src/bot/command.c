@@ -26,6 +26,8 @@ static int schedule(struct bot_job *job)
 {
     if (str_empty(job->update.arguments))
         return job_say(job, say(job->language, SAY_SCHEDULE_WHAT));
+    if (str_starts_nocase(job->update.arguments, STR("poll ")))
+        return poll_times(job, str_slice(job->update.arguments, 5, job->update.arguments.len));
     return answer_text(
         job, str_printf(job->arena, "Please schedule: %.*s", STR_ARG(job->update.arguments)));
 }
@@ -326,6 +328,7 @@ static const struct command commands[] = {
     {"help", SAY_CMD_HELP, help},
     {"ask", SAY_CMD_ASK, ask},
     {"schedule", SAY_CMD_SCHEDULE, schedule},
+    {"poll", SAY_CMD_POLL, poll_say},
     {"agenda", SAY_CMD_AGENDA, agenda},
     {"summary", SAY_CMD_SUMMARY, summary},
     {"remember", SAY_CMD_REMEMBER, remember},

@@ -150,5 +150,5 @@ int press_job(struct bot_job *job)
     if (!button_read(job->chat->settings.button_key, job->work->row.session_id,
             job->update.press_data, &button))
         return press_refuse(job, SAY_BUTTON_OLD);
-    return card_press(job, &button);
+    return button.op == BUTTON_BOOK ? poll_press(job, &button) : card_press(job, &button);
 }

@@ -219,11 +219,21 @@ void card_buttons(struct outbox_post *post, const struct calendar_event *event, 
 void card_put(struct bot *bot, const struct run_end *end, const struct outbox_post *answer,
     enum say_language language, struct store_batch *batch, bool *ret_answered);
 MUST_CHECK int card_press(struct bot_job *job, const struct bot_button *button);
+/* The pressed message becomes the card of the event as it is now; the end of the work. */
+MUST_CHECK int card_show(struct bot_job *job, const struct calendar_event *event, struct str note);
 /* In the chat's working hours, from then on. */
 struct calendar_slot_query card_query(const struct bot_chat *chat, int64_t from_ms, int64_t min);
 /* At most that many free slots, well apart. Yields. */
 MUST_CHECK int card_slots(struct bot *bot, const struct calendar_slot_query *query, size_t most,
     struct arena *arena, struct calendar_slot *ret_slots, size_t *ret_count);
+
+/* poll.c */
+MUST_CHECK int poll_say(struct bot_job *job);
+/* A poll of free times for what subject says. */
+MUST_CHECK int poll_times(struct bot_job *job, struct str subject);
+/* A vote came. 0, also when it is of no poll of ours. Any loop. Yields. */
+MUST_CHECK int poll_take(struct bot *bot, const struct channel_update *update);
+MUST_CHECK int poll_press(struct bot_job *job, const struct bot_button *button);
 
 /* said.c */
 /* The newest outbox row that made or edited a message. 0 or STORE_MISSING. Yields. */

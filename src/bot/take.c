@@ -450,6 +450,8 @@ int bot_receive(void *ctx, const struct channel_update *update, struct str paylo
 {
     struct taking taking = {ctx, update, payload};
 
+    if (update->kind == CHANNEL_POLL_ANSWER)
+        return poll_take(ctx, update);
     if (update->kind == CHANNEL_IGNORED || str_empty(update->chat_key))
         return 0;
     if (update->self != CHANNEL_SELF_REMOVED)

@@ -181,3 +181,51 @@ test('an answer that is asked for as a file comes as a document', async (t) => {
   const text = await tg.said(group, { matching: /4711/ });
   assert.equal(text.document, undefined);
 });
+
+test('a poll for a time: when all have voted the winner is said, and booked once', async (t) => {
+  const { house, tg, ana, ben, eve, group } = await open(t);
+  ben.says(group, 'I am around.');
+  ana.says(group, '/schedule poll call about Acme next week');
+  const asked = await tg.until(() => tg.spoken(group).find((m) => m.poll), { what: 'the poll' });
+  const choices = asked.poll.options.map((o) => o.text);
+  assert.ok(choices.length >= 3 && choices.length <= 5);
+  assert.equal(asked.poll.is_anonymous, false);
+  ana.votes(asked.message, [0, 1]);
+  await tg.quiet(300);
+  ana.votes(asked.message, [1]);
+  assert.equal(tg.spoken(group).length, 1);
+  ben.votes(asked.message, [1]);
+  const end = await tg.said(group, { matching: /Most votes/ });
+  assert.ok(end.text.includes(choices[1]) && end.text.includes('(2)'), end.text);
+  assert.deepEqual(labels(end), ['Book it']);
+  assert.match((await answered(tg, eve.presses(end.message, 'Book it'))).text, /Only who takes part/);
+  const presses = [ana.presses(end.message, 'Book it'), ben.presses(end.message, 'Book it')];
+  for (const press of presses) await answered(tg, press);
+  const card = await becomes(tg, group, end.id, /📅/);
+  assert.match(card.text, /Ana, Ben/);
+  assert.deepEqual(labels(card), ['Move', 'Cancel']);
+  await tg.quiet(300);
+  assert.equal((await house.theo.api('GET', '/api/schedule')).json.events.length, 1);
+});
+
+test('a poll with words is closed by who asked, also after a restart; a vote counts once', async (t) => {
+  const { house, tg, ana, ben, eve, group } = await open(t);
+  eve.says(group, 'I never vote.');
+  ana.says(group, '/poll Where do we meet?; Madrid; Lisbon; Berlin');
+  const asked = await tg.until(() => tg.spoken(group).find((m) => m.poll), { what: 'the poll' });
+  tg.fault({ on: 'update', do: 'duplicate', times: 1 });
+  ben.votes(asked.message, ['Lisbon']);
+  await tg.quiet(500);
+  await house.kill();
+  await house.start();
+  ana.votes(asked.message, ['Lisbon', 'Berlin']);
+  await tg.quiet(500);
+  eve.says(group, '/poll close');
+  await tg.said(group, { matching: /Only an admin/ });
+  ana.says(group, '/poll close');
+  const end = await tg.said(group, { matching: /Most votes/ });
+  assert.match(end.text, /Where do we meet\?\n.*Lisbon \(2\)/);
+  assert.deepEqual(labels(end), []);
+  ana.says(group, '/poll close');
+  await tg.said(group, { matching: /No poll is open/ });
+});
