@@ -1,6 +1,7 @@
 // What people do with Theo's messages in Telegram: approve, move, cancel, vote, react.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { House } from './telegram-theo.js';
 
 const policy = 'policy:\n  tools:\n    schedule: {approval: required}\n';
@@ -228,4 +229,38 @@ test('a poll with words is closed by who asked, also after a restart; a vote cou
   assert.deepEqual(labels(end), []);
   ana.says(group, '/poll close');
   await tg.said(group, { matching: /No poll is open/ });
+});
+
+// A model that books when it is told to, and takes a while for what is slow.
+async function slowModel(t) {
+  const server = http.createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { messages } = JSON.parse(body);
+    const said = JSON.stringify(messages), last = messages.at(-1);
+    if (/take your time/.test(said)) await new Promise((r) => setTimeout(r, 4000));
+    const call = { id: 'c1', type: 'function', function: { name: 'schedule', arguments: JSON.stringify({ summary: 'Acme', start: '2027-03-02T15:00:00Z' }) } };
+    const booking = last.role !== 'tool' && /book a call/.test(JSON.stringify(last));
+    const message = booking ? { role: 'assistant', content: null, tool_calls: [call] } : { role: 'assistant', content: last.role === 'tool' ? 'Booked.' : 'Done at last.' };
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    response.end(JSON.stringify({ id: 'x', object: 'chat.completion', model: 'm', choices: [{ index: 0, message, finish_reason: booking ? 'tool_calls' : 'stop' }], usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } }));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => { server.closeAllConnections(); server.close(); });
+  return { THEO_MODEL: 'openai:gpt-test', THEO_OPENAI_BASE_URL: `http://127.0.0.1:${server.address().port}/v1`, OPENAI_API_KEY: 'sk-x', THEO_MODEL_FALLBACK: '', THEO_TELEGRAM_STREAM: 'off' };
+}
+
+test('a press is answered, and acts, while another answer of that chat is being made', async (t) => {
+  const { house, tg, ana, group } = await open(t, { env: await slowModel(t) });
+  ana.says(group, '@TheoBot book a call');
+  const card = await tg.said(group, { matching: /📅/ });
+  ana.says(group, '@TheoBot take your time');
+  await tg.quiet(500);
+  ana.presses(card.message, 'Cancel');
+  await becomes(tg, group, card.id, /Cancel this for everyone/);
+  await answered(tg, ana.presses(card.message, 'Yes, cancel it'));
+  await becomes(tg, group, card.id, /Cancelled/);
+  assert.equal(tg.spoken(group).length, 1, 'the slow answer is still being made');
+  assert.deepEqual((await events(house)).map((e) => e.status), ['cancelled']);
+  await tg.said(group, { matching: /Done at last/ });
 });
