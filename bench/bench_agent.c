@@ -204,27 +204,31 @@ static void long_chat_us(struct bench *bench, double *ret_early, double *ret_lat
     *ret_late = (double)late[count / 2] / 1000;
 }
 
-/* What one more declared agent costs to read from its text, and to keep, all that it came from
- * included. */
+/* What one more declared agent costs to read from its text, and to keep with all that it came from;
+ * the best of several rounds. */
 static void construct(const struct bench *bench, double *ret_ns, double *ret_bytes)
 {
     enum { AGENTS = 200 };
     struct config config = bench->config;
     struct buf tree = BUF_HEAP;
-    struct agent_set *set;
-    int64_t begun;
+    int64_t best = INT64_MAX;
 
     buf_add_char(&tree, '{');
     for (int i = 0; i < AGENTS; i++)
         buf_printf(&tree, "%s\"a%d\":{\"role\":\"adds\",\"tools\":[\"add\"]}", i ? "," : "", i);
     buf_add_char(&tree, '}');
     config.agents = tree.ptr;
-    begun = now_ns();
-    if (agent_set_read(&config, tool_list, 1, &set) < 0)
-        exit(1);
-    *ret_ns = (double)(now_ns() - begun) / AGENTS;
-    *ret_bytes = (double)set->arena.used / AGENTS;
-    agent_set_free(set);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct agent_set *set;
+        int64_t begun = now_ns();
+
+        if (agent_set_read(&config, tool_list, 1, &set) < 0)
+            exit(1);
+        best = MIN(best, now_ns() - begun);
+        *ret_bytes = (double)set->arena.used / AGENTS;
+        agent_set_free(set);
+    }
+    *ret_ns = (double)best / AGENTS;
     buf_deinit(&tree);
 }
 

@@ -231,6 +231,10 @@ static int list_most(struct store *store, const struct store_query *query, size_
     asked.from = query->descending ? 0 : place.bound;
     asked.to = query->descending ? place.bound : 0;
     r = store_list(store, &asked, arena, &page);
+    if (r == 0 && page.count > 8) { /* a turn is often two messages */
+        list.capacity = 2 * page.count;
+        list.items = arena_alloc(arena, list.capacity * sizeof(*list.items));
+    }
     for (; r == 0 && i < page.count && list.count < most; i++) {
         const struct message_row *row = (const struct message_row *)page.rows + i;
         size_t begin = list.count;
