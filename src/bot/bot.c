@@ -1,5 +1,5 @@
 /* The loops of the bot, whose chats they are, and what is picked up after a crash. */
-#include "bot/private.h"
+#include "bot/service.h"
 #include "watch/metrics.h"
 
 /* Chats whose state a loop keeps when nothing happens in them. */
@@ -304,6 +304,8 @@ int bot_sweep(struct bot *bot, bool all)
     do
         rc = claim_some(bot, all, &count);
     while (rc == 0 && count == CLAIM_COUNT);
+    if (rc == 0)
+        rc = service_sweep(bot, all);
     if (rc == 0)
         rc = outbox_sweep(bot->options.outbox, all, on_found, bot);
     return rc == 0 ? purge(bot) : rc;

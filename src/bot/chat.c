@@ -178,6 +178,7 @@ struct bot_settings settings_read(struct str state, struct arena *arena)
     settings.kind = json_get_str(bot, "kind");
     settings.digest_at = json_get_i64(bot, "digest_at", 0);
     settings.button_key = json_get_str(bot, "button_key");
+    settings.brief_minutes = json_get_i64(bot, "brief_minutes", 0);
     return settings;
 }
 
@@ -198,6 +199,7 @@ static void write_settings(struct json_writer *w, const struct bot_settings *set
     json_str_member(w, "kind", settings->kind);
     json_i64_member(w, "digest_at", settings->digest_at);
     json_str_member(w, "button_key", settings->button_key);
+    json_i64_member(w, "brief_minutes", settings->brief_minutes);
     json_object_end(w);
 }
 
@@ -268,6 +270,16 @@ const struct zone *settings_zone(const struct bot *bot, const struct bot_setting
     if (!zone)
         zone = zone_get(str_from(bot->options.config->time_zone));
     return zone ? zone : zone_get(STR("UTC"));
+}
+
+bool settings_quiet(const struct bot_settings *settings, const struct zone *zone, int64_t now_ms)
+{
+    int64_t minute, from = settings->quiet_from, to = settings->quiet_to;
+
+    if (from == to)
+        return false;
+    minute = (now_ms / MINUTE_MS + zone_offset(zone, now_ms / 1000, NULL) / 60) % (24 * 60);
+    return from < to ? minute >= from && minute < to : minute >= from || minute < to;
 }
 
 const struct zone *chat_zone(const struct bot_chat *chat)

@@ -3,7 +3,7 @@
 #include "bot/command.h"
 
 #include "agent/memory.h"
-#include "bot/private.h"
+#include "bot/service.h"
 
 #define AGENDA_DAYS 30
 #define AGENDA_MAX 10
@@ -196,6 +196,21 @@ static int privacy(struct bot_job *job)
     return job_say(job, say(job->language, SAY_PRIVACY));
 }
 
+static void write_services(struct buf *out, const struct bot_settings *settings)
+{
+    int64_t at = settings->digest_at - 1;
+
+    if (at < 0)
+        buf_add_cstr(out, "\n- digest: off");
+    else
+        buf_printf(out, "\n- digest: %02d:%02d", (int)at / 60, (int)at % 60);
+    if (settings->brief_minutes < 0)
+        buf_add_cstr(out, "\n- brief: off");
+    else
+        buf_printf(out, "\n- brief: %lld",
+            (long long)(settings->brief_minutes ? settings->brief_minutes : BRIEF_MINUTES));
+}
+
 static void write_settings(struct buf *out, const struct bot_chat *chat)
 {
     static const char *const manners[] = {"normal", "eager", "asked"};
@@ -211,6 +226,32 @@ static void write_settings(struct buf *out, const struct bot_chat *chat)
         buf_printf(out, "%02d:%02d-%02d:%02d", (int)settings->quiet_from / 60,
             (int)settings->quiet_from % 60, (int)settings->quiet_to / 60,
             (int)settings->quiet_to % 60);
+    write_services(out, settings);
+}
+
+/* "18:00" or "off". */
+static bool read_digest(struct str value, struct bot_settings *settings)
+{
+    int64_t hour, minute;
+    struct str rest = value, one;
+
+    settings->digest_at = 0;
+    if (str_eq_nocase(value, STR("off")))
+        return true;
+    if (!str_next(&rest, ':', &one) || !str_to_i64(one, &hour) || !str_to_i64(rest, &minute) ||
+        hour < 0 || hour > 23 || minute < 0 || minute > 59)
+        return false;
+    settings->digest_at = hour * 60 + minute + 1;
+    return true;
+}
+
+/* Minutes, or "off". */
+static bool read_brief(struct str value, struct bot_settings *settings)
+{
+    settings->brief_minutes = -1;
+    return str_eq_nocase(value, STR("off")) ||
+           (str_to_i64(value, &settings->brief_minutes) && settings->brief_minutes > 0 &&
+               settings->brief_minutes <= BRIEF_MINUTES_MAX);
 }
 
 /* "20:00-08:00" in minutes of the day. */
@@ -256,6 +297,10 @@ static bool change(struct bot_settings *settings, struct str name, struct str va
         settings->time_zone = zone ? zone_name(zone) : STR("");
         return zone != NULL;
     }
+    if (str_eq_nocase(name, STR("digest")))
+        return read_digest(value, settings);
+    if (str_eq_nocase(name, STR("brief")))
+        return read_brief(value, settings);
     if (!str_eq_nocase(name, STR("quiet")))
         return false;
     settings->quiet_from = settings->quiet_to = 0;
@@ -287,8 +332,10 @@ static int store_settings(struct bot_job *job, struct str name, struct str value
         post =
             job_post(job, "say", say_with(job->arena, job->language, SAY_SETTINGS, buf_str(&out)));
         outbox_put(job->bot->options.outbox, &batch, &post);
-        rc = job_done(job, &batch);
+        rc = digest_plan(job, &settings, &batch);
     }
+    if (rc == 0)
+        rc = job_done(job, &batch);
     chat->stale = true;
     semaphore_give(&chat->lock);
     return rc;
@@ -330,7 +377,11 @@ static const struct command commands[] = {
     {"schedule", SAY_CMD_SCHEDULE, schedule},
     {"poll", SAY_CMD_POLL, poll_say},
     {"agenda", SAY_CMD_AGENDA, agenda},
+    {"remind", SAY_CMD_REMIND, remind_command},
     {"summary", SAY_CMD_SUMMARY, summary},
+    {"contacts", SAY_CMD_CONTACTS, contacts_command},
+    {"deals", SAY_CMD_DEALS, deals_command},
+    {"deal", SAY_CMD_DEAL, deal_command},
     {"remember", SAY_CMD_REMEMBER, remember},
     {"forget", SAY_CMD_FORGET, forget},
     {"settings", SAY_CMD_SETTINGS, settings},

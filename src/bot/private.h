@@ -37,6 +37,7 @@ struct bot_settings {
     struct str kind;       /* of the chat: private, group, broadcast */
     int64_t digest_at;     /* minute of the day + 1; 0 none */
     struct str button_key; /* hex; what the buttons in this chat are signed with */
+    int64_t brief_minutes; /* before a call; 0 as usual, -1 none */
 };
 
 /* One piece of work: an inbox row that waits. */
@@ -97,6 +98,10 @@ struct bot {
     struct run_listener listener;
     struct bot_lane lanes[BOT_LOOPS_MAX];
     size_t lane_count; /* atomic: those that joined */
+    struct {
+        int64_t looked_ms; /* mono: when was looked for what is to come */
+        int64_t notes_ms;  /* wall: notes before that were looked at */
+    } services;            /* of who sweeps */
 };
 
 /* bot.c */
@@ -133,6 +138,8 @@ const struct zone *chat_zone(const struct bot_chat *chat);
 const struct zone *settings_zone(const struct bot *bot, const struct bot_settings *settings);
 /* Make sure that buttons of the chat can be signed. chat->lock is not held. Yields. */
 MUST_CHECK int chat_need_key(struct bot_chat *chat);
+/* Is it the time of day at which nobody is to be disturbed? */
+bool settings_quiet(const struct bot_settings *settings, const struct zone *zone, int64_t now_ms);
 /* How the author of an update is called in the chat. */
 struct str chat_party(
     const struct bot *bot, const struct channel_update *update, struct arena *arena);

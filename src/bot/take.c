@@ -1,7 +1,7 @@
 /* An update comes in: what it means for the chat is decided from what is kept of it, and stored in
  * one commit before anybody acknowledges it. */
 #include "agent/speak.h"
-#include "bot/private.h"
+#include "bot/service.h"
 #include "watch/metrics.h"
 
 #define TRIES 50
@@ -21,10 +21,11 @@ enum deed {
     DEED_PAIR,
     DEED_FILE,
     DEED_SLOW,
-    DEED_FEEDBACK
+    DEED_FEEDBACK,
+    DEED_REMIND
 };
-static const char *const deed_names[] = {
-    "none", "answer", "command", "press", "welcome", "refuse", "pair", "file", "slow", "feedback"};
+static const char *const deed_names[] = {"none", "answer", "command", "press", "welcome", "refuse",
+    "pair", "file", "slow", "feedback", "remind"};
 
 /* What is to happen because of an update. */
 struct plan {
@@ -67,18 +68,6 @@ static struct str message_text(const struct channel_update *update, struct arena
         return file_words(&update->file, arena);
     return str_printf(
         arena, "%.*s %.*s", STR_ARG(file_words(&update->file, arena)), STR_ARG(update->text));
-}
-
-static bool is_quiet(const struct bot_chat *chat, int64_t now_ms)
-{
-    const struct bot_settings *settings = &chat->settings;
-    int64_t minute, from = settings->quiet_from, to = settings->quiet_to;
-
-    if (from == to)
-        return false;
-    minute =
-        (now_ms / MINUTE_MS + zone_offset(chat_zone(chat), now_ms / 1000, NULL) / 60) % (24 * 60);
-    return from < to ? minute >= from && minute < to : minute >= from || minute < to;
 }
 
 /* Has this chat been answered too often just now? */
@@ -158,7 +147,7 @@ static struct speak_verdict decide(const struct bot_chat *chat, const struct cha
         return silent("answers only when asked");
     if (now - update->at_ms > FRESH_MS)
         return silent("too late");
-    if (is_quiet(chat, now))
+    if (settings_quiet(&chat->settings, chat_zone(chat), now))
         return silent("quiet hours");
     if (is_too_much(chat))
         return silent("spoke enough");
@@ -212,6 +201,9 @@ static void plan_message(struct bot_chat *chat, const struct channel_update *upd
         plan->verdict = decide(chat, update, party, plan->text);
     if (plan->verdict.speak)
         plan->deed = DEED_ANSWER;
+    if ((plan->deed == DEED_NONE || plan->verdict.addressed) && plan->deed != DEED_COMMAND &&
+        !update->from.bot && update->chat != CHANNEL_BROADCAST && remind_is_heard(update->text))
+        plan->deed = DEED_REMIND;
     if (!update->from.bot && plan->deed != DEED_COMMAND &&
         file_is_work(update, plan->verdict.addressed))
         plan->deed = DEED_FILE;

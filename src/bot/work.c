@@ -1,7 +1,7 @@
 /* The work of a chat, one piece after the other; presses of buttons are seen to at once, beside it.
  * Its row says whose it is until when; while it is done that is prolonged, and the commit of its
  * outcome ends it. */
-#include "bot/private.h"
+#include "bot/service.h"
 #include "runtime/errinj.h"
 
 #define LEASE_MS (30 * SECOND_MS)
@@ -197,6 +197,8 @@ static int do_deed(struct bot_job *job, struct str deed)
         return feedback_job(job);
     if (str_is(deed, "decided"))
         return decided_job(job);
+    if (str_is(deed, "remind"))
+        return remind_job(job);
     if (str_is(deed, "refuse"))
         return refuse_stranger(job);
     if (str_is(deed, "pair"))

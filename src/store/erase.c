@@ -79,6 +79,7 @@ int erase_session(struct store *store, struct str workspace_id, struct str sessi
         store_delete_all(&batch, below[i], workspace_id, 1, session_id);
     store_delete_all(&batch, STORE_MEMORIES, workspace_id, 0, session_id);
     store_delete_all(&batch, STORE_DOCUMENTS, workspace_id, 0, session_id);
+    store_delete_all(&batch, STORE_DEALS, workspace_id, 0, session_id);
     store_delete_all(&batch, STORE_MESSAGES, workspace_id, STORE_CHILDREN, session_id);
     store_delete(&batch, STORE_CHAT_SESSIONS, &row);
     r = store_commit(store, &batch);
@@ -342,7 +343,9 @@ static int blank_session(struct person *person, struct str session_id)
         store_delete_all(&batch, STORE_OUTBOX, person->workspace_id, 1, session_id);
         store_delete_all(&batch, STORE_INBOX, person->workspace_id, 1, session_id);
         store_delete_all(&batch, STORE_APPROVALS, person->workspace_id, 1, session_id);
+        store_delete_all(&batch, STORE_SCHEDULES, person->workspace_id, 1, session_id);
         store_delete_all(&batch, STORE_MEMORIES, person->workspace_id, 0, session_id);
+        store_delete_all(&batch, STORE_DEALS, person->workspace_id, 0, session_id);
         r = store_commit(person->store, &batch);
     } while (r == STORE_CONFLICT);
     arena_deinit(&arena);

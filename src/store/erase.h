@@ -13,9 +13,9 @@ struct erase_stats {
 };
 
 /* A chat with all that hangs on it: messages, notes, runs with their events and effects, approvals,
- * schedules, files, and what waits to be delivered or worked on. Idempotency keys stay until they
- * expire, without any text: a repeated request learns that its run was deleted. A chat that is not
- * there is 0. */
+ * schedules, files, deals, and what waits to be delivered or worked on. Idempotency keys stay until
+ * they expire, without any text: a repeated request learns that its run was deleted. A chat that is
+ * not there is 0. */
 MUST_CHECK int erase_session(struct store *store, struct str workspace_id, struct str session_id);
 /* Of a chat: the runs made, the messages stored and the notes last touched before that time (UTC
  * ms). A summary that is younger may still tell what such messages said. */
@@ -24,7 +24,7 @@ MUST_CHECK int erase_before(struct store *store, struct str workspace_id, struct
 /* What the author of that name (any case) wrote, in every chat of the workspace: the messages stay
  * as blanks, so that the chat keeps its order. In these chats Theo's own answers are blanked too
  * and the runs are erased, with events, effects, approvals and kept answers, as they may quote; so
- * are the notes, the title and the state. Other people's messages stay. */
+ * are the notes, schedules, deals, the title and the state. Other people's messages stay. */
 MUST_CHECK int erase_person(
     struct store *store, struct str workspace_id, struct str author, struct erase_stats *ret_stats);
 
