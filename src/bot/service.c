@@ -251,7 +251,7 @@ static int do_due(struct service_due *due)
     return service_end(due, STR(""), 0, STR(""));
 }
 
-/* Tried again later; what fails always is given up. */
+/* Tried again later; what fails always is given up, unless it comes again anyway. */
 static void put_back(struct service_due *due)
 {
     struct schedule_row row = due->row;
@@ -259,8 +259,10 @@ static void put_back(struct service_due *due)
     row.attempts++;
     row.error = str_dup(due->arena, str_from(err_message()));
     row.due_at = due->now_ms + BACK_OFF_MS * row.attempts;
-    if (row.attempts >= ATTEMPTS_MAX)
+    if (row.attempts >= ATTEMPTS_MAX && str_empty(row.rule))
         row.state = STR("failed");
+    else if (row.attempts >= ATTEMPTS_MAX)
+        row.due_at = due->now_ms + HOUR_MS;
     log_warn("bot.service_failed", LOG_STR("schedule", row.id), LOG_I64("attempts", row.attempts),
         LOG_ERR);
     if (change(due->bot, &row, due->arena) < 0)

@@ -78,7 +78,7 @@ static bool is_name(struct str word)
         "Phone", "Tel", "His", "Her", "Our", "Your", "Is", "Monday", "Tuesday", "Wednesday",
         "Thursday", "Friday", "Saturday", "Sunday"};
 
-    if (word.len < 2)
+    if (word.len < 2 || (word.ptr[0] == 'I' && !char_is_alnum(word.ptr[1]))) /* "I'm" */
         return false;
     for (size_t i = 0; i < ARRAY_LEN(no_names); i++)
         if (str_eq_nocase(word, str_from(no_names[i])))
