@@ -293,3 +293,39 @@ int run_recover(const struct agent_house *house, struct str workspace_id, size_t
     rc = recover_open(house, workspace_id, STR("running"), ret_count);
     return rc < 0 ? rc : recover_open(house, workspace_id, STR("cancelling"), ret_count);
 }
+
+int run_interrupt_old(
+    const struct agent_house *house, struct str workspace_id, int64_t before_ms, size_t *ret_count)
+{
+    static const struct str open[] = {{"running", 7}, {"cancelling", 10}};
+    struct arena arena;
+    int rc = 0;
+
+    *ret_count = 0;
+    arena_init(&arena);
+    for (size_t i = 0; i < ARRAY_LEN(open) && rc == 0; i++) {
+        struct store_query query = {.entity = STORE_RUNS,
+            .workspace_id = workspace_id,
+            .index = 1,
+            .value = open[i],
+            .to = before_ms,
+            .limit = RECOVER_PAGE,
+            .cursor = STR("")};
+        struct store_page page;
+        struct run_row *rows;
+        size_t kept = 0;
+
+        rc = store_list(house->store, &query, &arena, &page);
+        rows = rc == 0 ? page.rows : NULL;
+        for (size_t j = 0; rc == 0 && j < page.count; j++)
+            if (str_empty(rows[j].checkpoint)) /* others go on after approvals, under a lease */
+                rows[kept++] = rows[j];
+        page.count = kept;
+        if (rc == 0 && kept > 0)
+            rc = interrupt_page(house, &page, &arena);
+        *ret_count += rc == 0 ? kept : 0;
+        rc = MIN(rc, 0); /* somebody else was at it too */
+    }
+    arena_deinit(&arena);
+    return rc;
+}

@@ -133,5 +133,10 @@ void run_result_write(struct json_writer *w, const struct run_result *result);
  * Returns how many through ret_count. Yields. */
 MUST_CHECK int run_recover(
     const struct agent_house *house, struct str workspace_id, size_t *ret_count);
+/* The same for a store that others use too: runs begun before that time (UTC ms), which no living
+ * process can still be at. Those that go on after approvals are left to approval_sweep(). Yields.
+ */
+MUST_CHECK int run_interrupt_old(
+    const struct agent_house *house, struct str workspace_id, int64_t before_ms, size_t *ret_count);
 
 #endif

@@ -217,9 +217,21 @@ int approvals_decide(struct exchange *x)
     return 0;
 }
 
+/* No run is longer than that, whatever its agent says. */
+#define RUN_MS_MAX (HOUR_MS + 10 * MINUTE_MS)
+
 int api_sweep(struct api *api, struct str workspace_id, size_t *ret_count)
 {
     struct approval_owner owner = owner_of(api);
+    int64_t now = env_wall_ms(api->house->env);
+    size_t interrupted = 0;
+    int rc = approval_sweep(api->house, workspace_id, &owner, ret_count);
 
-    return approval_sweep(api->house, workspace_id, &owner, ret_count);
+    if (rc == 0)
+        rc = run_interrupt_old(api->house, workspace_id,
+            now - MAX(RUN_MS_MAX, api->house->config->run_timeout_ms + 10 * MINUTE_MS),
+            &interrupted);
+    if (interrupted > 0)
+        log_warn("runs.interrupted", LOG_I64("count", (int64_t)interrupted));
+    return rc;
 }

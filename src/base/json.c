@@ -3,22 +3,120 @@
 #include "base/err.h"
 #include "base/json_scan.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
+#include <pthread.h>
+
+/* A struct json is a cJSON under a name of ours: no caller can depend on the library. */
+
+/* Building the tree. */
+
+/* A copy of checked text in which what cJSON would not read as we want is replaced: an escaped
+ * NUL and half a surrogate pair by U+FFFD, a long number by its 17 digits. */
+static struct str rewrite(struct arena *arena, struct str text)
+{
+    struct buf out = BUF_IN(arena);
+    bool in_string = false;
+    size_t at = 0;
+
+    buf_reserve(&out, text.len);
+    while (at < text.len) {
+        char c = text.ptr[at];
+        size_t len = 1;
+        double value;
+
+        if (c == '\\') {
+            bool bad = false;
+
+            len = json_escape_len(text, at, &bad);
+            buf_add_str(&out, bad ? STR("\\ufffd") : str_slice(text, at, at + len));
+        } else if (!in_string && (c == '-' || char_is_digit(c))) {
+            struct str number = str_slice(text, at, json_number_end(text, at));
+
+            len = number.len;
+            if (len >= JSON_LONG_NUMBER && str_to_double(number, &value))
+                buf_printf(&out, "%.17g", value);
+            else
+                buf_add_str(&out, number);
+        } else {
+            in_string ^= c == '"';
+            buf_add_char(&out, c);
+        }
+        at += len;
+    }
+    return buf_str(&out);
+}
+
+static _Thread_local struct arena *building;
+
+static void *alloc_node(size_t size)
+{
+    return arena_alloc(building, size);
+}
+
+static void free_node(void *node)
+{
+    (void)node; /* goes with the arena */
+}
+
+static void install_hooks(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){alloc_node, free_node});
+}
 
 int json_parse(struct arena *arena, struct str text, const struct json **ret_root)
 {
-    int r = json_check(text);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    bool must_rewrite;
+    int r = json_scan(text, &must_rewrite);
 
-    if (r == 0)
-        *ret_root = json_build(arena, text);
-    return r;
+    if (r)
+        return r;
+    if (must_rewrite)
+        text = rewrite(arena, text);
+    pthread_once(&once, install_hooks);
+    building = arena;
+
+    cJSON *root = cJSON_ParseWithLengthOpts(text.ptr, text.len, NULL, false);
+
+    building = NULL;
+    if (!root)
+        return err_set(ERR_INVALID, "not valid JSON: it could not be read");
+    *ret_root = (const struct json *)(const void *)root;
+    return 0;
 }
 
 /* Reading the tree. */
 
+static const cJSON *as_cjson(const struct json *node)
+{
+    return (const cJSON *)(const void *)node;
+}
+
+static const struct json *as_json(const cJSON *node)
+{
+    return (const struct json *)(const void *)node;
+}
+
 enum json_type json_type(const struct json *node)
 {
-    return node ? node->type : JSON_NULL;
+    const cJSON *n = as_cjson(node);
+
+    switch (n ? n->type & 0xff : cJSON_NULL) {
+    case cJSON_False:
+    case cJSON_True:
+        return JSON_BOOL;
+    case cJSON_Number:
+        return JSON_NUMBER;
+    case cJSON_String:
+        return JSON_STRING;
+    case cJSON_Array:
+        return JSON_ARRAY;
+    case cJSON_Object:
+        return JSON_OBJECT;
+    default:
+        return JSON_NULL;
+    }
 }
 
 bool json_is(const struct json *node, enum json_type type)
@@ -30,9 +128,11 @@ static const struct json *get_len(const struct json *object, const char *key, si
 {
     if (!json_is(object, JSON_OBJECT))
         return NULL;
-    for (const struct json *n = object->child; n; n = n->next)
-        if (n->key.len == len && memcmp(n->key.ptr, key, len) == 0)
-            return n;
+    for (const cJSON *n = as_cjson(object)->child; n; n = n->next)
+        if (len == 0 ? n->string[0] == '\0'
+                     : n->string[0] == key[0] && strncmp(n->string, key, len) == 0 &&
+                           n->string[len] == '\0')
+            return as_json(n);
     return NULL;
 }
 
@@ -75,22 +175,22 @@ size_t json_len(const struct json *node)
 
 const struct json *json_first(const struct json *node)
 {
-    return node ? node->child : NULL;
+    return node ? as_json(as_cjson(node)->child) : NULL;
 }
 
 const struct json *json_next(const struct json *node)
 {
-    return node ? node->next : NULL;
+    return node ? as_json(as_cjson(node)->next) : NULL;
 }
 
 struct str json_key(const struct json *member)
 {
-    return member && member->key.ptr ? member->key : STR("");
+    return member ? str_from(as_cjson(member)->string) : STR("");
 }
 
 struct str json_str(const struct json *node)
 {
-    return json_is(node, JSON_STRING) ? node->text : STR("");
+    return json_is(node, JSON_STRING) ? str_from(as_cjson(node)->valuestring) : STR("");
 }
 
 struct str json_get_str(const struct json *object, const char *key)
@@ -116,12 +216,12 @@ int64_t json_get_i64(const struct json *object, const char *key, int64_t otherwi
 
 double json_double(const struct json *node, double otherwise)
 {
-    return json_is(node, JSON_NUMBER) ? node->number : otherwise;
+    return json_is(node, JSON_NUMBER) ? as_cjson(node)->valuedouble : otherwise;
 }
 
 bool json_bool(const struct json *node, bool otherwise)
 {
-    return json_is(node, JSON_BOOL) ? node->number != 0 : otherwise;
+    return json_is(node, JSON_BOOL) ? (as_cjson(node)->type & 0xff) == cJSON_True : otherwise;
 }
 
 bool json_get_bool(const struct json *object, const char *key, bool otherwise)

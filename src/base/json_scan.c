@@ -16,6 +16,7 @@ struct scan {
     size_t at;
     int depth;
     uint64_t objects; /* bit per depth: an object, not an array */
+    bool rewrite;     /* holds something that cJSON would not read as we want */
 };
 
 static int fail(size_t at, const char *what)
@@ -89,8 +90,7 @@ static int scan_string(struct scan *scan)
         if (scan->text.ptr[at] != '\\')
             return fail(at, "a control character in a string");
 
-        bool bad; /* replaced when the tree is made */
-        size_t len = json_escape_len(scan->text, at, &bad);
+        size_t len = json_escape_len(scan->text, at, &scan->rewrite);
 
         if (!len)
             return fail(at, "an unknown escape");
@@ -127,6 +127,7 @@ static int scan_number(struct scan *scan)
     }
     if (!str_to_double(number, &value))
         return fail(start, "a number that is malformed, too long or too large");
+    scan->rewrite |= number.len >= JSON_LONG_NUMBER;
     return 0;
 }
 
@@ -267,9 +268,19 @@ static int scan_text(struct scan *scan)
     return 0;
 }
 
-int json_check(struct str text)
+int json_scan(struct str text, bool *ret_rewrite)
 {
     struct scan scan = {.text = text};
+    int r = scan_text(&scan);
 
-    return scan_text(&scan);
+    if (r == 0)
+        *ret_rewrite = scan.rewrite;
+    return r;
+}
+
+int json_check(struct str text)
+{
+    bool rewrite;
+
+    return json_scan(text, &rewrite);
 }

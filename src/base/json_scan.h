@@ -1,21 +1,17 @@
-/* Inside of base/json.h: the strict check of a JSON text, the tree that is made of it then, and
- * what both share with the writer. Nobody else includes this. No recursion.
+/* Inside of base/json.h: the strict check of a JSON text, and what its steps share with the copy
+ * made for cJSON and with the writer. Nobody else includes this. No recursion, nothing allocated.
  */
 #ifndef BASE_JSON_SCAN_H
 #define BASE_JSON_SCAN_H
 
 #include "base/json.h"
 
-struct json {
-    struct json *next, *child; /* the next of the same list, the first of the list inside */
-    struct str key;            /* of an object's member; both texts end with a NUL */
-    struct str text;           /* of a string */
-    double number;             /* a bool's is 0 or 1 */
-    enum json_type type;
-};
+/* Numbers of this length or more do not fit cJSON's buffer. */
+#define JSON_LONG_NUMBER 60
 
-/* The tree of a text that json_check() has passed. */
-struct json *json_build(struct arena *arena, struct str text);
+/* Check grammar, UTF-8, depth and numbers. 0 or ERR_INVALID. ret_rewrite: the text holds something
+ * that cJSON would not read as we want (an escaped NUL, half a surrogate pair, a long number). */
+MUST_CHECK int json_scan(struct str text, bool *ret_rewrite);
 
 /* Length of the escape whose backslash stands at at: 2, 6, or 12 for a surrogate pair; 0 if it is
  * none. *ret_bad is set, never cleared, when it stands for NUL or half a surrogate pair. */

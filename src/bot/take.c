@@ -1,7 +1,10 @@
 /* An update comes in: what it means for the chat is decided from what is kept of it, and stored in
  * one commit before anybody acknowledges it. */
 #include "agent/speak.h"
+#include "bot/private.h"
 #include "bot/service.h"
+#include "text/address.h"
+#include "text/words.h"
 #include "watch/metrics.h"
 
 #define TRIES 50
@@ -122,6 +125,22 @@ static struct speak_verdict silent(const char *reason)
     return (struct speak_verdict){false, false, reason};
 }
 
+/* In a group a message after an answer of Theo's is often a remark to the others. It is for him
+ * when it names him, asks, or tells him what to do; who wants more replies to him. */
+static bool goes_on(const struct config *config, struct str text)
+{
+    static const char *const openings[] = {"yes", "no", "ok", "okay", "sure", "please", "make",
+        "move", "cancel", "change", "book", "schedule", "and", "also", "then", "can", "could",
+        "what", "who", "when", "where", "why", "how", "which", "is", "are", "do", "does", "add",
+        "send", "better", "rather", "not", "actually", "sorry", "correction"};
+    struct str word;
+    size_t pos = 0;
+
+    if (str_find_char(text, '?', 0) >= 0 || address_names(text, str_from(config->agent_name)))
+        return true;
+    return words_next(text, &pos, &word) && WORDS_HAVE(openings, word);
+}
+
 /* Is this message to be answered? */
 static struct speak_verdict decide(const struct bot_chat *chat, const struct channel_update *update,
     struct str party, struct str text)
@@ -141,6 +160,8 @@ static struct speak_verdict decide(const struct bot_chat *chat, const struct cha
     if (str_empty(update->text) || is_command_name(update->text))
         return silent(str_empty(update->text) ? "no words" : "a command for others");
     verdict = judge(chat, update, party, text);
+    if (verdict.addressed && !goes_on(options->config, update->text))
+        return silent("a remark");
     if (!verdict.speak || verdict.addressed)
         return verdict;
     if (chat->settings.manner == BOT_ASKED)

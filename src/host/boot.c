@@ -98,6 +98,11 @@ struct str boot_path(const struct boot *boot, const char *name, struct arena *ar
     return str_printf(arena, "%s/%s", boot->config.data_dir, name);
 }
 
+bool boot_in_folder(const struct boot *boot)
+{
+    return strstr(boot->config.store, "://") == NULL;
+}
+
 bool boot_in_memory(const struct boot *boot)
 {
     return strcmp(boot->config.store, "memory") == 0;

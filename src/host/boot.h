@@ -62,6 +62,8 @@ MUST_CHECK int boot_on_fiber(struct boot *boot, int (*fn)(struct boot *boot, voi
 
 /* PATH in the data folder. */
 struct str boot_path(const struct boot *boot, const char *name, struct arena *arena);
+/* Is the store a file of the data folder? */
+bool boot_in_folder(const struct boot *boot);
 bool boot_in_memory(const struct boot *boot);
 bool boot_key_in_file(const struct boot *boot); /* the master key is DATA_DIR/master.key */
 const char *boot_version(void);

@@ -330,7 +330,10 @@ static int take_lock(struct server *server, struct arena *arena)
     if (fd < 0)
         return err_set(ERR_IO, "%s cannot be written: %s", path, strerror(errno));
     server->boot.api.sole_at_start = flock(fd, LOCK_EX | LOCK_NB) == 0;
-    if (!server->boot.api.sole_at_start)
+    if (!boot_in_folder(
+            &server->boot)) /* who else uses a store elsewhere, the folder cannot tell */
+        server->boot.api.sole_at_start = false;
+    else if (!server->boot.api.sole_at_start)
         log_warn("serve.shared", LOG_CSTR("data_dir", server->boot.config.data_dir),
             LOG_CSTR("note", "another server uses this data folder too"));
     flock(fd, LOCK_SH | LOCK_NB);

@@ -297,3 +297,44 @@ TEST(run_recover_marks_what_was_left)
     EXPECT_EQ(count, 0);
     fixture_close(&f);
 }
+
+/* Of a store that others use, only what nobody can still be at. */
+TEST(run_interrupt_old_leaves_the_young_and_the_resumed)
+{
+    static const struct {
+        const char *id, *checkpoint;
+        int64_t created_at;
+    } rows[] = {{"01ARZ3NDEKTSV4RRFFQ69G5FA1", "", 1000}, {"01ARZ3NDEKTSV4RRFFQ69G5FA2", "", 9000},
+        {"01ARZ3NDEKTSV4RRFFQ69G5FA3", "{}", 1000}};
+    static const char *const states[] = {"interrupted", "running", "running"};
+    struct fixture f;
+    struct store_batch batch;
+    size_t count = 0;
+
+    REQUIRE(fixture_open(t, &f, answers, NULL));
+    store_batch_init(&batch, t->arena);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct run_row *row = arena_new(t->arena, struct run_row);
+
+        *row = (struct run_row){.workspace_id = STR("main"),
+            .id = str_from(rows[i].id),
+            .session_id = STR("s"),
+            .state = STR("running"),
+            .open = STR("running"),
+            .request = STR("{}"),
+            .checkpoint = str_from(rows[i].checkpoint),
+            .created_at = rows[i].created_at};
+        store_insert(&batch, STORE_RUNS, row);
+    }
+    REQUIRE_OK(store_commit(f.store, &batch));
+    REQUIRE_OK(run_interrupt_old(&f.house, STR("main"), 5000, &count));
+    EXPECT_EQ(count, 1);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct run_row row;
+
+        REQUIRE_OK(
+            store_get(f.store, STORE_RUNS, STR("main"), str_from(rows[i].id), t->arena, &row));
+        EXPECT_STR(row.state, states[i]);
+    }
+    fixture_close(&f);
+}

@@ -98,7 +98,7 @@ TEST(json_numbers)
     EXPECT_STR(again(t, "[9007199254740992,0.1,1e-7,5e-324]"),
         "[9007199254740992,0.1,1e-07,4.94065645841247e-324]");
     EXPECT_STR(again(t, "[1.7976931348623157e308]"), "[1.7976931348623157e+308]");
-    /* longer than a whole number can be */
+    /* cJSON's own buffer for a number has 64 bytes */
     EXPECT_STR(
         again(t, "[0.5000000000000000000000000000000000000000000000000000000000000000000000000]"),
         "[0.5]");
