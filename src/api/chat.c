@@ -250,7 +250,7 @@ void chat_replay(struct exchange *x)
 {
     if (!wants_stream(x) || x->answer.status != 200 || begin(x) < 0)
         return;
-    (void)send_last(x, "run.completed", 1, x->answer.body);
+    (void)send_last(x, "run.completed", -1, x->answer.body); /* nothing to go on behind */
 }
 
 static int run_whole(struct exchange *x, const struct run_request *request)
@@ -263,21 +263,34 @@ static int run_whole(struct exchange *x, const struct run_request *request)
     return rc;
 }
 
-int chat_post(struct exchange *x)
+int chat_enter(struct exchange *x)
 {
     int64_t limit = x->api->house->config->run_max_in_flight;
+
+    if (__atomic_add_fetch(&x->api->runs_in_flight, 1, __ATOMIC_RELAXED) <= limit)
+        return 0;
+    chat_leave(x);
+    (void)err_set(ERR_UNAVAILABLE, "Theo is working on as many chats as it may at once "
+                                   "(run.max-in-flight); try again soon.");
+    err_get()->retry_after_ms = SECOND_MS;
+    return ERR_UNAVAILABLE;
+}
+
+void chat_leave(struct exchange *x)
+{
+    __atomic_sub_fetch(&x->api->runs_in_flight, 1, __ATOMIC_RELAXED);
+}
+
+int chat_post(struct exchange *x)
+{
     struct run_request request;
     int rc = read_request(x, &request);
 
+    if (rc == 0)
+        rc = chat_enter(x);
     if (rc < 0)
         return rc;
-    if (__atomic_add_fetch(&x->api->runs_in_flight, 1, __ATOMIC_RELAXED) > limit) {
-        rc = err_set(ERR_UNAVAILABLE, "Theo is working on as many chats as it may at once "
-                                      "(run.max-in-flight); try again soon.");
-        err_get()->retry_after_ms = SECOND_MS;
-    } else {
-        rc = wants_stream(x) ? stream_chat(x, &request) : run_whole(x, &request);
-    }
-    __atomic_sub_fetch(&x->api->runs_in_flight, 1, __ATOMIC_RELAXED);
+    rc = wants_stream(x) ? stream_chat(x, &request) : run_whole(x, &request);
+    chat_leave(x);
     return rc;
 }

@@ -127,6 +127,9 @@ void write_time(struct json_writer *w, const char *name, int64_t ms);      /* 0 
 void write_opt(struct json_writer *w, const char *name, struct str value); /* "" writes null */
 
 int chat_post(struct exchange *x);
+/* One more run at once, if that may be: 0 or ERR_UNAVAILABLE. After 0 comes chat_leave(). */
+MUST_CHECK int chat_enter(struct exchange *x);
+void chat_leave(struct exchange *x);
 /* A chat that was answered before, in the form (JSON or stream) that is asked for now. */
 void chat_replay(struct exchange *x);
 int schedule_post(struct exchange *x);

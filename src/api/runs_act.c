@@ -219,8 +219,12 @@ static int answer_run(struct exchange *x, const struct run_request *request)
     struct run_result result = {0};
     struct buf out = BUF_IN(x->arena);
     struct json_writer w;
-    int rc = run_chat(x->api->house, request, x->arena, &result);
+    int rc = chat_enter(x);
 
+    if (rc < 0)
+        return rc;
+    rc = run_chat(x->api->house, request, x->arena, &result);
+    chat_leave(x);
     if (rc < 0)
         return rc;
     json_init(&w, &out);
@@ -252,6 +256,62 @@ static int go_on_paused(struct exchange *x, const struct run_row *run)
     return 0;
 }
 
+/* What says that a run was gone on with: a row among the idempotency keys, which goes with them. */
+static struct idempotency_row mark_of(struct exchange *x, const struct run_row *run)
+{
+    int64_t now = env_wall_ms(x->env);
+
+    return (struct idempotency_row){.workspace_id = x->workspace,
+        .id = str_printf(x->arena, "continue|%.*s", STR_ARG(run->id)),
+        .state = STR("running"),
+        .owner = str_from(x->api->process_id),
+        .run_id = STR(""),
+        .created_at = now,
+        .expires_at = now + x->api->house->config->idempotency_hours * HOUR_MS};
+}
+
+static int store_mark(struct exchange *x, const struct idempotency_row *mark,
+    void (*put)(struct store_batch *batch, enum store_entity entity, const void *row))
+{
+    struct store_batch batch;
+
+    store_batch_init(&batch, x->arena);
+    put(&batch, STORE_IDEMPOTENCY, mark);
+    return store_commit(x->store, &batch);
+}
+
+/* The same message is not answered twice. A mark whose process died is taken over once no run can
+ * be at work any more. */
+static int continue_once(
+    struct exchange *x, const struct run_row *run, const struct run_request *request)
+{
+    struct idempotency_row mark = mark_of(x, run), former;
+    int rc = store_mark(x, &mark, store_insert);
+
+    if (rc == STORE_EXISTS) {
+        rc = store_get(x->store, STORE_IDEMPOTENCY, x->workspace, mark.id, x->arena, &former);
+        if (rc == 0 && str_is(former.state, "done"))
+            return err_set(ERR_CONFLICT,
+                "The run was gone on with already, by run %.*s; send a message to go on from "
+                "there.",
+                STR_ARG(former.run_id));
+        if (rc == 0 && former.created_at + HOUR_MS > mark.created_at)
+            return err_set(ERR_CONFLICT, "The run is being gone on with just now.");
+        mark.version = former.version;
+        if (rc == 0)
+            rc = store_mark(x, &mark, store_update);
+    }
+    if (rc != 0)
+        return rc < 0 ? rc : err_set(ERR_CONFLICT, "The run is being gone on with just now.");
+    rc = answer_run(x, request);
+    mark.version = 0;
+    mark.state = STR("done");
+    mark.run_id = x->answer.run_id;
+    if (store_mark(x, &mark, rc < 0 ? store_delete : store_update) < 0)
+        log_warn("run.continue_not_marked", LOG_ERR);
+    return rc;
+}
+
 int runs_continue(struct exchange *x)
 {
     struct run_request request;
@@ -269,7 +329,9 @@ int runs_continue(struct exchange *x)
     if (rc == 0 && str_is(run.state, "completed") && request.answer_seq > 0)
         return err_field(ERR_CONFLICT, "message",
             "The run has completed; send a message to go on with its chat.");
-    return rc < 0 ? rc : answer_run(x, &request);
+    if (rc < 0)
+        return rc;
+    return request.answer_seq > 0 ? continue_once(x, &run, &request) : answer_run(x, &request);
 }
 
 /* The chat up to the run's input, or with its answer, in a session of its own. */
@@ -351,6 +413,10 @@ int runs_fork(struct exchange *x)
     if (rc < 0)
         return rc;
     answer = from > 0 && from >= last_event(x, &run);
+    if (from > 0 && !answer)
+        return err_field(ERR_INVALID, "from_event",
+            "from_event inside a run is not possible: leave it out to fork before the run, or give "
+            "the number of its last event to fork behind it.");
     if (answer && request.chat.count == 0)
         return err_field(ERR_INVALID, "message",
             "The fork begins behind the run's end: send the message to go on with.");

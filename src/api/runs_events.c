@@ -168,6 +168,16 @@ static int follow(struct following *f)
     return rc;
 }
 
+/* Of an ended run; its last events are in its own row. */
+static int64_t last_seq(struct exchange *x, const struct run_row *run)
+{
+    const struct json *root;
+
+    if (str_empty(run->events) || json_parse(x->arena, run->events, &root) < 0)
+        return INT64_MAX;
+    return json_get_i64(json_at(root, json_len(root) - 1), "seq", INT64_MAX);
+}
+
 static int stream_of(struct exchange *x, int64_t after)
 {
     struct following f = {.x = x, .arena = x->arena, .after = after, .emit = emit_sse};
@@ -177,6 +187,10 @@ static int stream_of(struct exchange *x, int64_t after)
         return err_set(ERR_NOT_FOUND, "There is no run with this id.");
     if (rc < 0)
         return rc;
+    if (str_empty(f.run.open) && after > 0 && after >= last_seq(x, &f.run)) {
+        x->answer.status = 204; /* which tells an EventSource not to come back */
+        return 0;
+    }
     x->answer.sent = true;
     rc = sse_begin(x->req);
     if (rc == 0)

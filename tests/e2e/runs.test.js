@@ -90,6 +90,8 @@ test('a stream that broke is gone on with by Last-Event-ID: no event lost, none 
   // The same again of a run that has ended, from the beginning and from the middle.
   assert.deepEqual((await follow(run)).map((e) => e.id), ids);
   assert.deepEqual((await follow(run, { 'Last-Event-ID': '2' })).map((e) => e.id), ids.slice(2));
+  const over = await fetch(`${theo.url}/api/runs/${run}/events`, { headers: auth({ 'Last-Event-ID': String(ids.at(-1)) }) });
+  assert.equal(over.status, 204);
 });
 
 test('a run is cancelled from outside; an ended one is not', async () => {
@@ -162,6 +164,10 @@ test('a run that a crash cut off is gone on with, and books once', async () => {
     assert.equal((await own.api('GET', '/api/schedule?from=2027-03-01T00:00:00Z&to=2027-03-05T00:00:00Z')).json.events.length, 1);
     assert.equal((await own.api('GET', `/api/sessions/${json.session_id}/messages`)).json.messages.length, 2);
     assert.equal((await own.api('POST', `/api/runs/${json.run_id}/continue`)).status, 409);
+    const twice = await own.api('POST', `/api/runs/${run.id}/continue`);
+    assert.equal(twice.status, 409);
+    assert.match(twice.json.detail, new RegExp(json.run_id));
+    assert.equal((await own.api('GET', `/api/sessions/${json.session_id}/messages`)).json.messages.length, 2);
   } finally {
     await own.stop();
   }
@@ -181,5 +187,9 @@ test('a fork has the history, and its own end', async () => {
   const again = await theo.api('POST', `/api/runs/${first.run_id}/fork`);
   assert.equal(again.status, 200, again.text);
   assert.deepEqual(await said(again.json.session_id), ['Ana: Theo, which colour?', 'Theo: Blue.']);
-  assert.equal((await theo.api('POST', `/api/runs/${first.run_id}/fork`, { from_event: 'x' })).status, 422);
+  for (const from_event of ['x', 2, -1]) {
+    const refused = await theo.api('POST', `/api/runs/${first.run_id}/fork`, { from_event });
+    assert.equal(refused.status, 422, refused.text);
+    assert.equal(refused.json.field, 'from_event');
+  }
 });
