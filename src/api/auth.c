@@ -57,29 +57,15 @@ static void answer_new_key(struct exchange *x, const struct api_key_row *row, co
     x->answer.keep_body = key_text(x, row, "");
 }
 
-static bool is_scope(struct str scope)
-{
-    struct str rest = STR(API_KEY_SCOPES), known;
-
-    while (str_next(&rest, ' ', &known))
-        if (str_eq(scope, known))
-            return true;
-    return false;
-}
-
 /* The caller has all these scopes himself. What is no scope at all is for api_key_create() to say.
  */
 static int covers(struct exchange *x, struct str scopes)
 {
-    struct str scope;
-
-    while (str_next(&scopes, ' ', &scope))
-        if (is_scope(scope) && !api_identity_may(&x->who, str_cstr(x->arena, scope)))
-            return err_set(ERR_DENIED,
-                "This key may not manage keys with the scope %.*s, which it "
-                "does not have itself.",
-                STR_ARG(scope));
-    return 0;
+    if (api_identity_covers(&x->who, scopes))
+        return 0;
+    return err_set(ERR_DENIED,
+        "This key may not manage keys with a scope that it does not have itself: %.*s.",
+        STR_ARG(utf8_truncate(scopes, 80)));
 }
 
 /* ["chat", "read"] or "chat read". */

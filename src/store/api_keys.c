@@ -539,3 +539,8 @@ bool api_identity_may(const struct api_identity *identity, const char *scope)
 
     return bit >= 0 && (identity->scopes & 1u || identity->scopes >> bit & 1);
 }
+
+bool api_identity_covers(const struct api_identity *identity, struct str scopes)
+{
+    return identity->scopes & 1u || (scope_bits(scopes) & ~identity->scopes) == 0;
+}

@@ -48,5 +48,8 @@ MUST_CHECK int api_key_check(
     struct store *store, const struct env *env, struct str key, struct api_identity *ret_identity);
 /* One of the names in API_KEY_SCOPES; admin implies all. */
 bool api_identity_may(const struct api_identity *identity, const char *scope);
+/* Has he all these scopes himself? The text is read as api_key_create() reads it; what is no scope
+ * counts for nothing. */
+bool api_identity_covers(const struct api_identity *identity, struct str scopes);
 
 #endif

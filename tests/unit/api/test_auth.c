@@ -60,6 +60,11 @@ TEST(nobody_gives_more_than_he_has)
     struct asked asked = make(&h, manager, "[\"admin\"]");
 
     expect_problem(t, &asked, 403);
+    /* Commas part scopes too: what is granted is what was checked. */
+    asked = make(&h, manager, "\"read,admin\"");
+    expect_problem(t, &asked, 403);
+    asked = make(&h, manager, "[\"keys,admin\"]");
+    expect_problem(t, &asked, 403);
     asked = make(&h, manager, "[\"read\"]");
     EXPECT_EQ(asked.status, 201);
     asked = ask_as(&h, manager, HTTP_POST,
