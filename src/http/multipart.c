@@ -1,5 +1,7 @@
 #include "http/multipart.h"
 
+#include "base/env.h"
+
 /* A file name inside quotes (RFC 7578 section 4.2; browsers write it so). */
 static void add_quoted(struct buf *body, struct str name)
 {
@@ -9,16 +11,30 @@ static void add_quoted(struct buf *body, struct str name)
         if (c == '"')
             buf_add_str(body, STR("%22"));
         else
-            buf_add_char(body, (unsigned char)c < ' ' || c == '/' || c == '\\' ? '_' : c);
+            buf_add_char(
+                body, (unsigned char)c < ' ' || c == 0x7f || c == '/' || c == '\\' ? '_' : c);
     }
 }
 
-static bool stands_in(const struct multipart_part *parts, size_t count, struct str boundary)
+/* Nobody who makes a part can guess it, so the parts need not be searched for it. */
+static struct str new_boundary(struct arena *arena)
 {
-    for (size_t i = 0; i < count; i++)
-        if (str_find(parts[i].value, boundary, 0) >= 0)
-            return true;
-    return false;
+    const struct env *env = env_system();
+    struct buf out = BUF_IN(arena);
+
+    buf_add_str(&out, STR("theo-"));
+    for (int i = 0; i < 2; i++)
+        buf_printf(&out, "%016llx", (unsigned long long)env_random_u64(env));
+    return buf_str(&out);
+}
+
+/* A media type comes from strangers too: a line break in it would begin another header. */
+static struct str media_type(struct str type)
+{
+    for (size_t i = 0; i < type.len; i++)
+        if (type.ptr[i] < ' ' || type.ptr[i] > '~')
+            return STR("application/octet-stream");
+    return str_empty(type) ? STR("application/octet-stream") : type;
 }
 
 static void add_part(struct buf *body, struct str boundary, const struct multipart_part *part)
@@ -29,7 +45,7 @@ static void add_part(struct buf *body, struct str boundary, const struct multipa
     if (!str_empty(part->file_name)) {
         buf_add_str(body, STR("; filename=\""));
         add_quoted(body, part->file_name);
-        buf_printf(body, "\"\r\nContent-Type: %.*s", STR_ARG(part->type));
+        buf_printf(body, "\"\r\nContent-Type: %.*s", STR_ARG(media_type(part->type)));
     }
     buf_add_str(body, STR("\r\n\r\n"));
     buf_add_str(body, part->value);
@@ -39,12 +55,10 @@ static void add_part(struct buf *body, struct str boundary, const struct multipa
 struct str multipart_write(
     const struct multipart_part *parts, size_t count, struct arena *arena, struct str *ret_type)
 {
-    struct str boundary = STR("theo");
+    struct str boundary = new_boundary(arena);
     struct buf body = BUF_IN(arena);
     size_t size = 0;
 
-    while (stands_in(parts, count, boundary))
-        boundary = str_printf(arena, "%.*s-%zu", STR_ARG(boundary), boundary.len * 7919);
     for (size_t i = 0; i < count; i++)
         size += parts[i].value.len + 512;
     buf_reserve(&body, size);

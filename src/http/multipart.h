@@ -10,8 +10,8 @@ struct multipart_part {
     struct str type;      /* media type of a file */
 };
 
-/* The body, and through ret_type its Content-Type; both in arena. The boundary stands in no part.
- */
+/* The body, and through ret_type its Content-Type; both in arena. Parts may hold, and be called,
+ * whatever a stranger likes: none of it ends its part. */
 struct str multipart_write(
     const struct multipart_part *parts, size_t count, struct arena *arena, struct str *ret_type);
 
