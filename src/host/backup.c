@@ -30,7 +30,7 @@ int backup_command(int argc, char **argv)
         return status;
     backup.file = argv[1];
     lifecycle_progress_init(&backup.progress, boot.env, "Backing up", json);
-    status = lifecycle_run(&boot, make_backup, &backup);
+    status = lifecycle_run_on_data(&boot, make_backup, &backup);
     lifecycle_progress_end(&backup.progress);
     if (status == 0)
         lifecycle_print_summary(&backup.progress, json, "Backed up", backup.file, &backup.stats);

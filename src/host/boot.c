@@ -72,11 +72,15 @@ int boot_config(struct boot *boot, const struct cli_option *options, size_t coun
     const char *path = NULL;
     int rc;
 
+    if (*argc > 1 && strcmp(argv[1], "--help") == 0) { /* main has said the rest */
+        cli_print_options(options, count);
+        exit(EXIT_SUCCESS);
+    }
     *boot = (struct boot){.env = env_system()};
     catalog_register();
     rc = take_config_path(argc, argv, &path);
-    if (rc == 0)
-        rc = config_load(&boot->config, path, environ);
+    if (rc == 0 && config_load(&boot->config, path, environ) < 0)
+        rc = ERR_INVALID; /* wrong usage, also when the file is missing */
     if (rc == 0)
         rc = config_flags(&boot->config, argc, argv);
     if (rc == 0)
@@ -111,6 +115,17 @@ bool boot_in_memory(const struct boot *boot)
 bool boot_key_in_file(const struct boot *boot)
 {
     return str_starts(str_trim(str_from(boot->config.key_provider)), STR("file"));
+}
+
+int boot_need_data(const struct boot *boot)
+{
+    bool memory = boot_in_memory(boot);
+
+    if (!memory && (!boot_in_folder(boot) || access(boot->config.data_dir, F_OK) == 0))
+        return 0;
+    return err_set(ERR_INVALID,
+        "there is no data in %s: name the data folder with --data-dir, or the store with --store",
+        memory ? "a store in memory" : boot->config.data_dir);
 }
 
 /* The folder with those above it that are missing; 0700 by the umask. */

@@ -65,6 +65,9 @@ struct str boot_path(const struct boot *boot, const char *name, struct arena *ar
 /* Is the store a file of the data folder? */
 bool boot_in_folder(const struct boot *boot);
 bool boot_in_memory(const struct boot *boot);
+/* For commands that look at what is stored: 0, or ERR_INVALID when the folder is not there, which
+ * would be made otherwise, and be empty. */
+MUST_CHECK int boot_need_data(const struct boot *boot);
 bool boot_key_in_file(const struct boot *boot); /* the master key is DATA_DIR/master.key */
 const char *boot_version(void);
 

@@ -1,11 +1,17 @@
 #include "host/caller.h"
 
-int caller_open(struct caller *caller, struct boot *boot)
+int caller_open(struct caller *caller, struct boot *boot, bool needs_data)
 {
+    int rc = 0;
+
     caller->boot = boot;
-    if (caller->url && !caller->key)
-        return err_set(ERR_INVALID, "--url needs --key KEY");
-    return caller->url ? 0 : boot_open(boot);
+    if (!caller->url != !caller->key)
+        return err_set(ERR_INVALID, "--url URL and --key KEY go together");
+    if (caller->url)
+        return 0;
+    if (needs_data)
+        rc = boot_need_data(boot);
+    return rc < 0 ? rc : boot_open(boot);
 }
 
 static int call_remote(const struct caller *caller, enum http_method method, struct str path,

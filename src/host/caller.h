@@ -18,8 +18,9 @@ struct caller {
         "key", CLI_STR, &(caller).key, "KEY", "API key for --url."                                 \
     }
 
-/* Open what a call needs: the house, unless there is a server to ask. 0 or ERR_*. */
-MUST_CHECK int caller_open(struct caller *caller, struct boot *boot);
+/* Open what a call needs: the house, unless there is a server to ask; the call may need that there
+ * is data (boot_need_data). 0 or ERR_*. */
+MUST_CHECK int caller_open(struct caller *caller, struct boot *boot, bool needs_data);
 /* 0 whenever there is an answer, whatever its status. On a fiber. Yields. */
 MUST_CHECK int caller_call(const struct caller *caller, enum http_method method, struct str path,
     struct str query, struct str body, struct arena *arena, struct api_answer *ret_answer);

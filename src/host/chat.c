@@ -214,7 +214,7 @@ static int chat(struct chat_options *options, struct boot *boot, const char *pat
     if (path)
         rc = read_all(path, &transcript);
     if (rc == 0)
-        rc = caller_open(&options->caller, boot);
+        rc = caller_open(&options->caller, boot, options->session != NULL);
     if (rc < 0) {
         buf_deinit(&transcript);
         return cli_fail(rc);
@@ -234,7 +234,7 @@ int chat_command(int argc, char **argv)
     const char *user = getenv("USER");
     struct chat_options options = {.as = user && user[0] ? user : "You"};
     const struct cli_option list[] = {
-        {"session", CLI_STR, &options.session, "ID", "Go on with this session."},
+        {"session", CLI_STR, &options.session, "ID", "Go on with this chat."},
         {"agent", CLI_STR, &options.agent, "NAME",
             "The agent or team to ask, by its name in theo.yaml."},
         {"system-prompt", CLI_STR, &options.prompt, "TEXT", "Added to the instructions."},

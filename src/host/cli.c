@@ -50,6 +50,17 @@ static int take_option(
     return store_value(option, argv[++*at]);
 }
 
+void cli_print_options(const struct cli_option *options, size_t count)
+{
+    printf("\nOptions\n");
+    for (size_t i = 0; i < count; i++)
+        printf("  --%s %-*s %s\n", options[i].name, (int)(22 - MIN(strlen(options[i].name), 20)),
+            options[i].value ? options[i].value : "", options[i].help);
+    printf("  --%-23s %s\n", "data-dir DIR", "The data folder (./theo-data).");
+    printf("  --%-23s %s\n", "config FILE", "Settings; absent: theo.yaml where there is one.");
+    printf("  --%-23s %s\n", "SETTING VALUE", "Any other setting; `theo config` lists them.");
+}
+
 int cli_parse(const struct cli_option *options, size_t count, int *argc, char **argv)
 {
     int kept = 1;

@@ -23,6 +23,8 @@ struct cli_list {
     size_t count;
 };
 
+/* The options on stdout, one a line, for --help. */
+void cli_print_options(const struct cli_option *options, size_t count);
 /* Take the options out of argv; words stay. 0 or ERR_INVALID (unknown option, missing value). */
 MUST_CHECK int cli_parse(const struct cli_option *options, size_t count, int *argc, char **argv);
 
@@ -39,8 +41,9 @@ struct cli_style cli_style(int fd);
 
 struct command {
     const char *name;
+    const char *group;   /* the heading before it in the list; NULL: none */
     const char *summary; /* NULL: not shown in the list */
-    const char *usage;
+    const char *usage;   /* one form a line */
     const char *help;
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };

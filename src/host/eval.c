@@ -162,10 +162,11 @@ int eval_command(int argc, char **argv)
     struct evaluation evaluation = {0};
     const char *data = NULL;
     const struct cli_option options[] = {
-        {"data", CLI_STR, &data, "DIR", "folder of the labelled data"},
-        {"junit", CLI_STR, &evaluation.junit, "FILE", "write JUnit XML"},
-        {"only", CLI_STR, &evaluation.only, "WORD", "cases that have it in their name"},
-        {"json", CLI_FLAG, &evaluation.json, NULL, "print JSON"},
+        {"data", CLI_STR, &data, "DIR", "Folder of the labelled data (THEO_DATA)."},
+        {"junit", CLI_STR, &evaluation.junit, "FILE",
+            "Also write JUnit XML, which CI servers read."},
+        {"only", CLI_STR, &evaluation.only, "WORD", "Only cases that have WORD in their name."},
+        {"json", CLI_FLAG, &evaluation.json, NULL, "Print JSON."},
     };
     struct boot boot;
     int status, rc = boot_config(&boot, options, ARRAY_LEN(options), true, &argc, argv);

@@ -62,8 +62,8 @@ static int begin(struct export *export, struct boot *boot, bool erase, int *argc
 {
     const struct cli_option options[] = {
         {"person", CLI_STR, &export->person, "NAME", "Who, as the chats name them."},
-        {"workspace", CLI_STR, &export->workspace, "ID", "Which workspace."},
-        {"yes", CLI_FLAG, &export->yes, NULL, "It is meant."},
+        {"workspace", CLI_STR, &export->workspace, "ID", "The workspace (default)."},
+        {"yes", CLI_FLAG, &export->yes, NULL, "Do it; it cannot be undone."},
         {"json", CLI_FLAG, &export->json, NULL, "Print JSON."},
     };
     const char *usage = erase ? "erase --person NAME --yes" : "export --person NAME";
@@ -83,7 +83,7 @@ int export_command(int argc, char **argv)
     struct boot boot;
     int status = begin(&export, &boot, false, &argc, argv);
 
-    return status != 0 ? status : lifecycle_run(&boot, export_all, &export);
+    return status != 0 ? status : lifecycle_run_on_data(&boot, export_all, &export);
 }
 
 int erase_command(int argc, char **argv)
@@ -100,7 +100,7 @@ int erase_command(int argc, char **argv)
                          "then add --yes",
             export.person);
     }
-    status = lifecycle_run(&boot, erase_all, &export);
+    status = lifecycle_run_on_data(&boot, erase_all, &export);
     if (status != 0)
         return status;
     printf(export.json ? "{\"messages\":%lld,\"runs\":%lld,\"sessions\":%lld}\n"

@@ -112,9 +112,9 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         known |= strcmp(verb, verbs[i]) == 0;
     if (!known)
-        return cli_wrong(
-            "say what to do with keys: create, list, rotate ID, revoke ID, rotate-master or "
-            "rotate-data");
+        return cli_wrong("say keys create, list, rotate ID, revoke ID, rotate-master or "
+                         "rotate-data, not \"%.40s\"",
+            verb);
     if (strcmp(verb, "create") == 0 && (!options->name || !options->scopes))
         return cli_wrong("keys create needs --name NAME and --scopes \"chat read\"");
     if (argc > (verb[0] == 'r' ? 3 : 2))
@@ -122,7 +122,7 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
     if (verb[0] == 'r' && argc < 3)
         return cli_wrong("keys %s needs the id of a key; `theo keys list` shows them", verb);
     if (!str_to_i64(str_from(options->grace), &grace))
-        return cli_wrong("--grace-seconds must be a whole number");
+        return cli_wrong("--grace-seconds must be a whole number, not \"%.40s\"", options->grace);
     return 0;
 }
 
@@ -136,7 +136,7 @@ int keys_command(int argc, char **argv)
         {"grace-seconds", CLI_STR, &options.grace, "N", "How long the old key still works."},
         {"json", CLI_FLAG, &options.json, NULL, "Print JSON."},
         {"to", CLI_STR, &options.rotation.to, "PROVIDER",
-            "rotate-master: where the new master key is, as key-provider has it."},
+            "rotate-master: the new key's provider, as in key-provider."},
         {"workspace", CLI_STR, &options.rotation.workspace, "ID",
             "rotate-data: one workspace only."},
         {"reseal", CLI_FLAG, &options.rotation.reseal, NULL,
@@ -162,7 +162,7 @@ int keys_command(int argc, char **argv)
         return status;
     }
     arena_init(&arena);
-    rc = caller_open(&options.caller, &boot);
+    rc = caller_open(&options.caller, &boot, strcmp(argv[1], "create") != 0);
     if (rc == 0)
         rc = call(&options, argv[1], argv[2], &arena, &answer);
     status = rc < 0 ? cli_fail(rc) : print_answer(&options, argv[1], argv[2], &answer, &arena);

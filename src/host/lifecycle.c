@@ -30,6 +30,16 @@ int lifecycle_run(struct boot *boot, int (*fn)(struct boot *boot, void *arg), vo
     return status;
 }
 
+int lifecycle_run_on_data(struct boot *boot, int (*fn)(struct boot *boot, void *arg), void *arg)
+{
+    int rc = boot_need_data(boot);
+
+    if (rc == 0)
+        return lifecycle_run(boot, fn, arg);
+    boot_close(boot);
+    return cli_fail(rc);
+}
+
 static void show(void *ctx, const struct archive_stats *so_far)
 {
     struct lifecycle_progress *progress = ctx;
@@ -70,8 +80,8 @@ void lifecycle_print_summary(const struct lifecycle_progress *progress, bool jso
     struct json_writer w;
 
     if (!json) {
-        printf("%s %lld rows, %.1f MB, in %.1f s: %s\n", did, (long long)stats->rows,
-            (double)stats->bytes / 1e6, seconds, file);
+        printf("%s %lld row%s, %.1f MB, in %.1f s: %s\n", did, (long long)stats->rows,
+            stats->rows == 1 ? "" : "s", (double)stats->bytes / 1e6, seconds, file);
         return;
     }
     json_init(&w, &out);

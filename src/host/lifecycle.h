@@ -13,6 +13,9 @@ MUST_CHECK int lifecycle_begin(struct boot *boot, const struct cli_option *optio
 /* Open the house, run fn(boot, arg) on a fiber, close everything. 0, or the exit status of the
  * failure, which is on stderr. */
 MUST_CHECK int lifecycle_run(struct boot *boot, int (*fn)(struct boot *boot, void *arg), void *arg);
+/* The same where there must be data already: boot_need_data(). */
+MUST_CHECK int lifecycle_run_on_data(
+    struct boot *boot, int (*fn)(struct boot *boot, void *arg), void *arg);
 
 /* A line on a terminal that says how far a backup or restore is. */
 struct lifecycle_progress {

@@ -10,130 +10,111 @@ static int help_command(int argc, char **argv);
 static int version_command(int argc, char **argv);
 
 const struct command commands[] = {
-    {"serve", "Serve the REST interface", "serve [--listen HOST:PORT] [--data-dir DIR]",
-        "Runs until SIGTERM or Ctrl-C, then finishes what it is working on. SIGHUP reads TLS\n"
-        "certificates again. The first start makes the data folder, the master key and an API key\n"
-        "with every right, in DIR/admin.key.",
+    {"serve", "Run", "Serve the REST interface, and Telegram when it is set up",
+        "serve [--listen HOST:PORT]",
+        "Runs until SIGTERM or Ctrl-C, then finishes what it is working on; a second one\n"
+        "stops at once. SIGHUP reads TLS certificates again. The first start makes the data\n"
+        "folder, the master key and an API key with every right, in DIR/admin.key.",
         serve_command},
-    {"poll", "Serve, and ask Telegram for updates", "poll [--listen HOST:PORT] [--data-dir DIR]",
-        "The same as serve with telegram.receive=poll: for where Telegram cannot call this "
-        "service.\n"
-        "Of several instances one asks, and another takes over when it stops.",
+    {"poll", NULL, "Serve, and ask Telegram for updates", "poll [--listen HOST:PORT]",
+        "The same as serve with telegram.receive=poll: for where Telegram cannot call this\n"
+        "service. Of several instances one asks; another takes over when it stops.",
         poll_command},
-    {"telegram", "Set up the Telegram bot, or see how it is",
-        "telegram setup | status | remove | pair [--json]",
-        "setup checks the token and tells Telegram what it has to know: the webhook (or that "
-        "there\n"
-        "is none) and the menu of commands; only what differs is set. status looks and changes\n"
-        "nothing; remove takes both back. pair makes a code that lets one chat in, once: whoever\n"
-        "sends /start CODE there.",
+    {"telegram", NULL, "Set up the Telegram bot, or see how it is",
+        "telegram setup | status | remove | pair",
+        "setup checks the token and tells Telegram what it has to know: the webhook (or that\n"
+        "there is none) and the menu of commands; only what differs is set. status looks and\n"
+        "changes nothing; remove takes both back. pair makes a code that lets one chat in,\n"
+        "once: whoever sends /start CODE there.",
         telegram_command},
-    {"chat", "Let Theo answer a transcript, or talk to him",
-        "chat [FILE | -] [--json] [--session ID] [--must-reply] [--agent NAME] [--system-prompt "
-        "TEXT] [--as "
-        "NAME]\n"
-        "            [--url URL --key KEY]",
-        "FILE holds lines `party: message`; - reads them from standard input. Without FILE, on a\n"
-        "terminal, you type and Theo answers. Works on the data folder itself, or on a server "
-        "with\n"
-        "--url and --key.",
-        chat_command},
-    {"mcp", "Serve agents and tools to an MCP client over standard input and output",
-        "mcp [--url URL --key KEY]",
-        "For programs that start MCP servers themselves. Works on the data folder itself, or on a\n"
-        "server with --url and --key. A server serves the same at POST /mcp. See docs/mcp.md.",
+    {"mcp", NULL, "Serve agents and tools to an MCP client over standard input and output", "mcp",
+        "For programs that start MCP servers themselves. Works on the data folder itself, or\n"
+        "on a server with --url and --key. A server serves the same at POST /mcp. See\n"
+        "docs/mcp.md.",
         mcp_command},
-    {"models", "List the configured models, or try one", "models [check [NAME]] [--json]",
-        "`check` asks the model three small things: a word, a tool call, and a streamed word. "
-        "That\n"
-        "costs a few hundred tokens. Exit status 1: it cannot do something that Theo needs.",
+    {"chat", "Ask", "Let Theo answer a transcript, or talk to him", "chat [FILE | -]",
+        "FILE holds lines `party: message`; - reads them from standard input. Without FILE, on\n"
+        "a terminal, you type and Theo answers. Works on the data folder itself, or on a\n"
+        "server with --url and --key.",
+        chat_command},
+    {"schedule", NULL, "Book, list, show and cancel events",
+        "schedule book --summary TEXT (--when \"next Tue 3pm\" | --start TIME)\n"
+        "schedule list [--from TIME] [--to TIME]\n"
+        "schedule show ID\n"
+        "schedule cancel ID",
+        "TIME is RFC 3339, such as 2026-03-02T15:00:00+01:00.", schedule_command},
+    {"models", NULL, "List the configured models, or try one", "models [check [NAME]]",
+        "`check` asks the model three small things: a word, a tool call, and a streamed word,\n"
+        "and says what that cost: a few hundred tokens. Exit status 1: it cannot do something\n"
+        "that Theo needs.",
         models_command},
-    {"schedule", "Book, list, show and cancel events",
-        "schedule book --summary TEXT (--when \"next Tue 3pm\" | --start TIME) [--end TIME |\n"
-        "                --duration-minutes N] [--attendee WHO]... [--description TEXT] "
-        "[--location TEXT]\n"
-        "       theo schedule list [--from TIME] [--to TIME] [--ics] | show ID [--ics] | cancel ID",
-        "TIME is RFC 3339 (2026-03-02T15:00:00+01:00). Add --json for the answer as it is, and\n"
-        "--url with --key to ask a server.",
-        schedule_command},
-    {"keys", "Create, list, rotate and revoke API keys",
-        "keys create --name NAME --scopes \"chat read\" [--expires TIME] | list | rotate ID\n"
-        "            [--grace-seconds N] | revoke ID | rotate-master\n"
-        "            [--to PROVIDER] | rotate-data [--workspace ID] [--reseal]",
-        "Scopes: admin (everything), chat, schedule, read, keys. Works beside a running server,\n"
-        "which notices within a second. A key is shown once. Add --json for scripts.",
-        keys_command},
-    {"config", "Show every setting and where it came from",
-        "config [--json | --markdown | --example]",
-        "The order is: default, theo.yaml (or --config FILE, or THEO_CONFIG), THEO_* variables,\n"
-        "flags; the later wins. Each line's name is also the flag: log.level is --log-level.\n"
-        "--markdown writes the reference, docs/config.md; --example writes theo.example.yaml.",
-        config_command},
-    {"doctor", "Say what is wrong with this installation, and what to do", "doctor [--json]",
-        "Checks the data folder, the keys, the store, the model, the time zone database, TLS and\n"
-        "limits. Exits 1 when something is broken.",
-        doctor_command},
-    {"migrate", "Make or extend the store's tables", "migrate [--dry-run] [--json]",
-        "Every start does the same; this does it apart, before many instances start. --dry-run\n"
-        "says what would be done.",
-        migrate_command},
-    {"backup", "Write the whole store to a file", "backup FILE [--json]",
-        "Works beside a running server. The file is checksummed; sealed values stay sealed, so it\n"
-        "is of use only with the master key, which is not in it: keep that apart.",
-        backup_command},
-    {"restore", "Fill the store from a backup", "restore FILE [--force] [--json]",
-        "The file is checked wholly before anything is written. The backup may come from another\n"
-        "kind of store. --force replaces what a store holds.",
-        restore_command},
-    {"export", "Print what a person wrote, as JSON lines", "export --person NAME [--workspace ID]",
-        "NAME is the author's, as the chats show it.", export_command},
-    {"erase", "Erase what a person wrote", "erase --person NAME --yes [--workspace ID] [--json]",
-        "The messages become blanks. Theo's answers in these chats and the runs behind them go "
-        "too,\n"
-        "because they may quote; what others wrote stays, and so do booked events.",
-        erase_command},
-    {"retention", "Show or set how long chats are kept",
-        "retention [--days N] [--workspace ID] [--json]",
-        "Chats that were not used for N days are erased, and older messages of the others. 0 "
-        "keeps\n"
-        "them for ever. A running server applies the rule every ten minutes.",
-        retention_command},
-    {"eval", "Run cases and say which of them pass",
-        "eval FILE [--only WORD] [--junit OUT.xml] [--json]\n"
-        "       theo eval addressed | when | schedule [--data DIR]",
-        "FILE is YAML: cases with a chat and what is expected of the answer (does Theo speak, "
-        "which\n"
-        "tools are called with what, what the answer says). Each case runs in an empty store in\n"
-        "memory with a calendar of its own, by the configured models and agents; tools of MCP "
-        "servers\n"
-        "and remote agents are left out. --only runs the cases that have WORD in their name. "
-        "--junit\n"
-        "writes what CI servers read. `judge` checks need the setting eval.judge-model and are "
-        "skipped\n"
-        "without it. Exit status 1: a case failed; 2: the file is wrong. Try\n"
-        "`theo eval examples/eval.yaml`; docs/evaluation.md says more.\n"
+    {"eval", NULL, "Run cases and say which of them pass",
+        "eval FILE\n"
+        "eval addressed | when | schedule",
+        "FILE is YAML: cases with a chat and what is expected of the answer (does Theo speak,\n"
+        "which tools are called with what, what the answer says). Each case runs in an empty\n"
+        "store in memory with a calendar of its own, by the configured models and agents;\n"
+        "tools of MCP servers and remote agents are left out. `judge` checks need the setting\n"
+        "eval.judge-model and are skipped without it. Exit status 1: a case failed; 2: the\n"
+        "file is wrong. Try `theo eval examples/eval.yaml`; docs/evaluation.md says more.\n"
         "The second form measures this program's own code on labelled data (script/eval).",
         eval_command},
-    {"replay", "Execute a stored run again and say where it differs from its log",
-        "replay RUN [--json] [--live-model] [--data-dir DIR]",
-        "RUN is the run_id of an answer. The run is executed again from its log by this program:\n"
-        "models say what they said, tools give what they gave, and people decide what they "
-        "decided;\n"
-        "nothing is asked over the network, nothing is done, nothing is written. Prints\n"
-        "\"replayed N events, identical\", or the first difference: the number of the event, the\n"
-        "field, what was recorded and what came now. --live-model asks the configured models\n"
-        "instead of playing back what they said, to see where they go another way (this costs "
-        "what\n"
-        "their calls cost). Exit status 1: it differs. What is needed is kept while the setting\n"
-        "run.record is on. See docs/evaluation.md.",
+    {"replay", NULL, "Execute a stored run again and say where it differs from its log",
+        "replay RUN",
+        "RUN is the run_id of an answer. The run is executed again from its log by this\n"
+        "program: models say what they said, tools give what they gave, and people decide what\n"
+        "they decided; nothing is asked over the network, nothing is done, nothing is written.\n"
+        "Prints \"replayed N events, identical\", or the first difference. Exit status 1: it\n"
+        "differs; 2: there is no such run. What is needed is kept while the setting run.record\n"
+        "is on. See docs/evaluation.md.",
         replay_command},
-    {"extract-child", NULL, "extract-child pdf|docx MEMORY SECONDS < FILE",
-        "For Theo himself: the process, without network and with little rights, that turns a file\n"
-        "somebody sent into text.",
+    {"doctor", "Set up", "Say what is wrong with this installation, and what to do", "doctor",
+        "Checks the data folder, the keys, the store, the models, Telegram, the time zone\n"
+        "database, TLS, the clock and limits. Exits 1 when something is broken.",
+        doctor_command},
+    {"config", NULL, "Show every setting and where it came from", "config",
+        "The order is: default, theo.yaml (or --config FILE, or THEO_CONFIG), THEO_* variables,\n"
+        "flags; the later wins. Each line's name is also the flag: log.level is --log-level.",
+        config_command},
+    {"keys", NULL, "Create, list, rotate and revoke API keys",
+        "keys create --name NAME --scopes \"chat read\" [--expires TIME]\n"
+        "keys list\n"
+        "keys rotate ID [--grace-seconds N]\n"
+        "keys revoke ID\n"
+        "keys rotate-master [--to PROVIDER]\n"
+        "keys rotate-data [--workspace ID] [--reseal]",
+        "Scopes: admin (everything), chat, schedule, read, keys. Works beside a running server,\n"
+        "which notices within a second. A key is shown once. The last two are about the keys\n"
+        "that the store is sealed with: docs/operations.md.",
+        keys_command},
+    {"migrate", NULL, "Make or extend the store's tables", "migrate",
+        "Every start does the same; this does it apart, before many instances start.",
+        migrate_command},
+    {"backup", "Keep", "Write the whole store to a file", "backup FILE",
+        "Works beside a running server. The file is checksummed; sealed values stay sealed, so\n"
+        "it is of use only with the master key, which is not in it: keep that apart.",
+        backup_command},
+    {"restore", NULL, "Fill the store from a backup", "restore FILE",
+        "The file is checked wholly before anything is written. The backup may come from\n"
+        "another kind of store.",
+        restore_command},
+    {"export", NULL, "Print what a person wrote, as JSON lines", "export --person NAME",
+        "NAME is the author's, as the chats show it.", export_command},
+    {"erase", NULL, "Erase what a person wrote", "erase --person NAME --yes",
+        "The messages become blanks. Theo's answers in these chats and the runs behind them go\n"
+        "too, because they may quote; what others wrote stays, and so do booked events.",
+        erase_command},
+    {"retention", NULL, "Show or set how long chats are kept", "retention [--days N]",
+        "Chats that were not used for N days are erased, and older messages of the others. 0\n"
+        "keeps them for ever. A running server applies the rule every ten minutes.",
+        retention_command},
+    {"extract-child", NULL, NULL, "extract-child pdf|docx MEMORY SECONDS < FILE",
+        "For Theo himself: the process, without network and with little rights, that turns a\n"
+        "file somebody sent into text.",
         extract_child},
-    {"version", "Print the version", "version", "", version_command},
-    {"help", "Explain a command", "help [COMMAND]", "", help_command},
-    {NULL, NULL, NULL, NULL, NULL},
+    {"version", "This program", "Print the version", "version [--json]", "", version_command},
+    {"help", NULL, "Explain a command", "help [COMMAND]", "", help_command},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 static const struct command *find_command(const char *name)
@@ -150,23 +131,38 @@ static int print_overview(void)
 
     printf("%sTheo%s %s: the helper in group chats where companies do business together.\n\n",
         style.bold, style.plain, boot_version());
-    printf("Usage: theo COMMAND [OPTIONS]\n\n");
-    for (const struct command *command = commands; command->name; command++)
+    printf("Usage: theo COMMAND [OPTIONS]\n");
+    for (const struct command *command = commands; command->name; command++) {
+        if (command->group)
+            printf("\n%s\n", command->group);
         if (command->summary)
             printf("  %s%-10s%s %s\n", style.bold, command->name, style.plain, command->summary);
+    }
     printf(
         "\nEvery setting is also a flag (`theo config` lists them). Start with `theo serve`, or\n"
         "try `theo chat examples/partnership.txt`. `theo COMMAND --help` says more.\n");
     return 0;
 }
 
+static bool has_options(const struct command *command)
+{
+    return command->run != version_command && command->run != help_command &&
+           command->run != extract_child;
+}
+
+/* The command itself prints its options, of which it alone has the table (boot_config). */
 static int print_help(const struct command *command)
 {
-    printf("%s\n\nUsage: theo %s\n", command->summary ? command->summary : command->name,
-        command->usage);
+    char *argv[] = {(char *)command->name, "--help", NULL};
+    struct str rest = str_from(command->usage), line;
+    const char *before = "Usage:";
+
+    printf("%s\n\n", command->summary ? command->summary : command->name);
+    for (; str_next(&rest, '\n', &line); before = "      ")
+        printf("%s theo %.*s\n", before, STR_ARG(line));
     if (command->help[0])
         printf("\n%s\n", command->help);
-    return 0;
+    return has_options(command) ? command->run(2, argv) : 0;
 }
 
 /* The number of single-character edits between two short words (Levenshtein). */
@@ -193,12 +189,12 @@ static size_t distance(const char *a, const char *b)
 static int unknown_command(const char *name)
 {
     const char *nearest = "help";
-    size_t best = 4;
+    size_t best = 3;
 
     for (const struct command *command = commands; command->name; command++) {
         size_t far = command->summary ? distance(name, command->name) : SIZE_MAX;
 
-        if (far < best) {
+        if (far < best && far < strlen(name)) {
             best = far;
             nearest = command->name;
         }
@@ -218,9 +214,11 @@ static int help_command(int argc, char **argv)
 
 static int version_command(int argc, char **argv)
 {
-    if (argc > 1)
-        return cli_wrong("theo version takes nothing, not \"%.60s\"", argv[1]);
-    printf("theo %s\n", boot_version());
+    bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+
+    if (argc > 1 && !json)
+        return cli_wrong("theo version takes --json only, not \"%.60s\"", argv[1]);
+    printf(json ? "{\"version\":\"%s\"}\n" : "theo %s\n", boot_version());
     return 0;
 }
 

@@ -144,7 +144,7 @@ int mcp_command(int argc, char **argv)
     struct boot boot;
     struct stdio stdio = {.input = BUF_HEAP};
     const struct cli_option list[] = {CALLER_OPTIONS(stdio.caller)};
-    int rc = boot_config(&boot, list, ARRAY_LEN(list), true, &argc, argv);
+    int rc = boot_config(&boot, list, ARRAY_LEN(list), true, &argc, argv), status;
 
     if (rc < 0)
         return cli_fail(rc);
@@ -152,11 +152,10 @@ int mcp_command(int argc, char **argv)
         boot_close(&boot);
         return cli_wrong("theo mcp takes options only, not \"%.60s\"", argv[1]);
     }
-    rc = caller_open(&stdio.caller, &boot);
+    rc = caller_open(&stdio.caller, &boot, false);
     if (rc == 0)
         rc = boot_on_fiber(&boot, serve_stdio, &stdio);
-    if (rc < 0)
-        cli_fail(rc);
+    status = rc < 0 ? cli_fail(rc) : 0;
     boot_close(&boot);
-    return rc == 0 ? 0 : 1;
+    return status;
 }

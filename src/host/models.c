@@ -248,11 +248,12 @@ int models_command(int argc, char **argv)
 {
     struct boot boot;
     bool json = false;
-    const struct cli_option options[] = {{"json", CLI_FLAG, &json, NULL, "JSON instead of text"}};
+    const struct cli_option options[] = {{"json", CLI_FLAG, &json, NULL, "Print JSON."}};
     int rc = boot_config(&boot, options, ARRAY_LEN(options), true, &argc, argv);
 
     if (rc == 0 && argc > 1 && (strcmp(argv[1], "check") != 0 || argc > 3))
-        rc = cli_wrong("theo models [check [NAME]]; see theo help models");
+        rc = cli_wrong(
+            "say theo models, or theo models check [NAME], not \"%.60s\"", argv[argc - 1]);
     else if (rc == 0)
         rc = boot_models(&boot);
     if (rc < 0)

@@ -83,14 +83,8 @@ static int replay(struct boot *boot, void *arg)
 static int conduct(struct boot *boot, struct replay_command *command, bool json)
 {
     struct buf out = BUF_HEAP;
-    int rc = 0;
+    int rc = boot_need_data(boot);
 
-    if (boot_in_memory(boot) ||
-        (strcmp(boot->config.store, "sqlite") == 0 && access(boot->config.data_dir, F_OK) != 0))
-        rc = err_set(ERR_NOT_FOUND,
-            "there are no runs in %s; name the data folder with --data-dir, or the store with "
-            "--store",
-            boot_in_memory(boot) ? "a store in memory" : boot->config.data_dir);
     if (rc == 0)
         rc = boot_open(boot);
     if (rc == 0)
@@ -117,9 +111,10 @@ int replay_command(int argc, char **argv)
     const char *workspace = "default";
     bool json = false;
     const struct cli_option options[] = {
-        {"json", CLI_FLAG, &json, NULL, "print JSON"},
-        {"workspace", CLI_STR, &workspace, "ID", "whose run"},
-        {"live-model", CLI_FLAG, &command.options.live_model, NULL, "ask the configured model"},
+        {"json", CLI_FLAG, &json, NULL, "Print JSON."},
+        {"workspace", CLI_STR, &workspace, "ID", "The workspace of the run (default)."},
+        {"live-model", CLI_FLAG, &command.options.live_model, NULL,
+            "Ask the configured models anew; this costs what they cost."},
     };
     struct boot boot;
     int status, rc = boot_config(&boot, options, ARRAY_LEN(options), true, &argc, argv);

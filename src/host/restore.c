@@ -42,6 +42,13 @@ static int lock_out_servers(const struct boot *boot, int *ret_fd)
     return r;
 }
 
+static int need_file(const char *path)
+{
+    if (access(path, R_OK) == 0)
+        return 0;
+    return err_set(ERR_INVALID, "The backup file %s cannot be read: %s.", path, strerror(errno));
+}
+
 /* A new key would be made otherwise, and could not open the backup. */
 static int need_master_key(const struct boot *boot)
 {
@@ -75,7 +82,9 @@ int restore_command(int argc, char **argv)
     if (status != 0)
         return status;
     restore.file = argv[1];
-    rc = need_master_key(&boot);
+    rc = need_file(restore.file);
+    if (rc == 0)
+        rc = need_master_key(&boot);
     if (rc == 0)
         rc = lock_out_servers(&boot, &fd);
     if (rc < 0) {

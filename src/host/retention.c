@@ -35,7 +35,7 @@ int retention_command(int argc, char **argv)
     bool json = false;
     const struct cli_option options[] = {
         {"days", CLI_STR, &rule.days_text, "N", "Keep so many days; 0: for ever."},
-        {"workspace", CLI_STR, &rule.workspace, "ID", "Which workspace."},
+        {"workspace", CLI_STR, &rule.workspace, "ID", "The workspace (default)."},
         {"json", CLI_FLAG, &json, NULL, "Print JSON."},
     };
     struct boot boot;
@@ -46,9 +46,9 @@ int retention_command(int argc, char **argv)
         return status;
     if (rule.days_text && !str_to_i64(str_from(rule.days_text), &rule.days)) {
         boot_close(&boot);
-        return cli_wrong("--days must be a whole number");
+        return cli_wrong("--days must be a whole number, not \"%.40s\"", rule.days_text);
     }
-    status = lifecycle_run(&boot, set_rule, &rule);
+    status = lifecycle_run_on_data(&boot, set_rule, &rule);
     if (status != 0)
         return status;
     if (json)

@@ -146,7 +146,9 @@ int rotate_command(struct boot *boot, const char *verb, const struct rotation *r
         return cli_wrong("say which key to rotate: rotate-master or rotate-data");
     if (master ? rotation->workspace || rotation->reseal : rotation->to != NULL)
         return cli_wrong("--to belongs to rotate-master, --workspace and --reseal to rotate-data");
-    rc = boot_open(boot);
+    rc = boot_need_data(boot);
+    if (rc == 0)
+        rc = boot_open(boot);
     if (rc == 0)
         rc = boot_on_fiber(boot, master ? rotate_master : rotate_data, &task);
     if (rc < 0)

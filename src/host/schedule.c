@@ -123,7 +123,7 @@ static int check_usage(const struct schedule_options *options, int argc, char **
     int64_t minutes;
 
     if (!one && strcmp(verb, "book") != 0 && strcmp(verb, "list") != 0)
-        return cli_wrong("say what to do: schedule book, list, show ID or cancel ID");
+        return cli_wrong("say schedule book, list, show ID or cancel ID, not \"%.40s\"", verb);
     if (strcmp(verb, "book") == 0 && (!options->summary || (!options->when && !options->start)))
         return cli_wrong("schedule book needs --summary TEXT and --when \"next Tue 3pm\" or "
                          "--start TIME");
@@ -133,7 +133,8 @@ static int check_usage(const struct schedule_options *options, int argc, char **
     if (argc > (one ? 3 : 2))
         return cli_wrong("there is a word too many: \"%.60s\"", argv[argc - 1]);
     if (options->minutes && !str_to_i64(str_from(options->minutes), &minutes))
-        return cli_wrong("--duration-minutes must be a whole number");
+        return cli_wrong(
+            "--duration-minutes must be a whole number, not \"%.40s\"", options->minutes);
     return 0;
 }
 
@@ -168,7 +169,7 @@ int schedule_command(int argc, char **argv)
         return status;
     }
     arena_init(&arena);
-    rc = caller_open(&options.caller, &boot);
+    rc = caller_open(&options.caller, &boot, strcmp(argv[1], "book") != 0);
     if (rc == 0)
         rc = call(&options, argv[1], argv[2], &arena, &answer);
     status = rc < 0 ? cli_fail(rc) : print_answer(&options, &answer, &arena);

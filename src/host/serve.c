@@ -43,6 +43,7 @@ struct server {
     struct listen_address address;
     struct http_server_options options;
     int64_t max_clients, max_calls; /* open sockets, of all lanes */
+    bool short_of_files;            /* they are fewer than the settings allow */
     struct lane *lanes;
     size_t lane_count;
     pthread_mutex_t mutex;
@@ -291,10 +292,7 @@ static void fit_file_limit(struct server *server)
         return;
     server->max_calls = MAX(MIN(server->max_calls, room / 2), 1);
     server->max_clients = MAX(MIN(server->max_clients, room - server->max_calls), 1);
-    log_info("limits.files", LOG_I64("limit", (int64_t)limit.rlim_cur),
-        LOG_I64("client_connections", server->max_clients),
-        LOG_I64("outgoing_connections", server->max_calls),
-        LOG_CSTR("note", "fewer than the settings allow; a higher `ulimit -Hn` lifts this"));
+    server->short_of_files = true;
 }
 
 static void fill_options(struct server *server)
@@ -364,6 +362,10 @@ static void announce(const struct server *server, const struct first_start *firs
     if (first->key_written)
         printf(
             "Made the first API key, with every right, in %s/admin.key\n", boot->config.data_dir);
+    if (server->short_of_files)
+        log_info("limits.files", LOG_I64("client_connections", server->max_clients),
+            LOG_I64("outgoing_connections", server->max_calls),
+            LOG_CSTR("note", "fewer than the settings allow; a higher `ulimit -Hn` lifts this"));
     if (first->recovered > 0)
         log_warn("runs.interrupted", LOG_I64("count", (int64_t)first->recovered));
     if (!server->address.loopback && !tls)
@@ -418,12 +420,12 @@ static int prepare(struct server *server, struct arena *arena, struct first_star
         rc = err_field(ERR_INVALID, "tls.cert", "tls.cert and tls.key go together: set both");
     if (rc == 0)
         rc = listen_check_free(&server->address);
+    if (rc == 0)
+        rc = boot_open(boot);
     if (rc < 0)
         return rc;
     fit_file_limit(server);
-    rc = boot_open(boot);
-    if (rc == 0)
-        rc = take_lock(server, arena);
+    rc = take_lock(server, arena);
     if (rc == 0)
         rc = boot_on_fiber(boot, first_start, first);
     return rc;

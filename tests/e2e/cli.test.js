@@ -10,22 +10,73 @@ const withDir = (fn) => async (t) => {
   try { await fn(dir, t); } finally { rmSync(dir, { recursive: true, force: true }); }
 };
 
-test('help, version and wrong words', async () => {
+const COMMANDS = ['serve', 'poll', 'telegram', 'mcp', 'chat', 'schedule', 'models', 'eval', 'replay', 'doctor', 'config',
+  'keys', 'migrate', 'backup', 'restore', 'export', 'erase', 'retention', 'version', 'help'];
+
+test('help names every command, and each explains itself on a screen of 90 columns', async () => {
   const help = await run(['help']);
   assert.equal(help.code, 0);
-  for (const command of ['serve', 'chat', 'schedule', 'keys', 'config', 'doctor', 'version'])
-    assert.match(help.stdout, new RegExp(`\\b${command}\\b`));
-  assert.match((await run(['version'])).stdout, /\d+\.\d+\.\d+/);
-  for (const command of ['serve', 'chat', 'schedule', 'keys', 'config', 'doctor'])
-    assert.equal((await run([command, '--help'])).code, 0, command);
-  for (const args of [['sevre'], ['serve', '--no-such-flag'], ['keys', 'destroy'], ['serve', '--listen', 'nonsense'],
-    ['chat', '/no/such/file.txt'], ['serve', '--threads', 'many']]) {
-    const out = await run(args);
-    assert.equal(out.code, 2, `${args.join(' ')}: ${out.stderr}`);
-    assert.equal(out.stderr.trim().split('\n').length, 1, out.stderr);
+  for (const args of [[], ['--help'], ['-h']]) assert.equal((await run(args)).stdout, help.stdout, `theo ${args}`);
+  for (const command of COMMANDS) {
+    assert.match(help.stdout, new RegExp(`^  ${command} +\\S`, 'm'));
+    const one = await run([command, '--help']);
+    assert.equal(one.code, 0, command);
+    assert.match(one.stdout, new RegExp(`^Usage: theo ${command}\\b`, 'm'));
+    assert.equal(one.stderr, '', command);
+    assert.equal((await run(['help', command])).stdout, one.stdout, command);
+    for (const line of one.stdout.split('\n')) assert.ok(line.length <= 90, line);
   }
-  assert.match((await run(['sevre'])).stderr, /serve/);
+  assert.ok(!help.stdout.includes('\u001b'), 'colours are for terminals');
+  // An option that a command takes is an option that its help names.
+  assert.match((await run(['chat', '--help'])).stdout, /--must-reply +\S/);
+  assert.match((await run(['version'])).stdout, /^theo \d+\.\d+\.\d+$/m);
+  assert.match(JSON.parse((await run(['version', '--json'])).stdout).version, /^\d+\.\d+\.\d+$/);
 });
+
+// What is typed, and what the one line about it must name.
+const MISTAKES = [
+  ['sevre', /"sevre".*theo serve/], ['-v', /theo help/], ['help sevre', /theo serve/], ['version x', /"x"/],
+  ['serve extra', /"extra"/], ['serve --no-such-flag', /--no-such-flag.*theo help serve/], ['serve -x', /-x.*theo help serve/],
+  ['serve --listen', /--listen needs a value/], ['serve --listen nonsense', /HOST:PORT.*"nonsense"/],
+  ['serve --threads many', /threads.*0 to 256.*"many"/], ['serve --threads 999', /0 to 256.*"999"/],
+  ['serve --config /no/such.yaml', /\/no\/such\.yaml/], ['serve --log-level loud', /log\.level.*"loud"/],
+  ['serve --time-zone Mars/One', /Europe\/Madrid.*"Mars\/One"/], ['serve --model openia:x', /"openia:x".*builtin/],
+  ['serve --store foo', /"foo".*sqlite/], ['serve --tls-cert a.pem', /tls\.key/],
+  ['serve --tls-cert /no.pem --tls-key /no.pem', /\/no\.pem.*tls\.cert/],
+  ['poll', /telegram\.token.*BotFather/], ['telegram', /setup/], ['telegram dance', /"dance"/], ['telegram status', /telegram\.token/],
+  ['chat /no/such.txt', /\/no\/such\.txt/], ['chat a b', /"b"/], ['chat -', /Name: message/], ['chat --url http://127.0.0.1:9 -', /--key/],
+  ['chat --key k -', /--url/], ['chat --url ftp://x --key k -', /http/], ['mcp x', /"x"/], ['mcp --url x', /--key/],
+  ['models foo', /"foo"/], ['models check foo', /foo.*model/],
+  ['schedule', /book.*list/], ['schedule foo', /"foo"/], ['schedule book --summary x', /--when/],
+  ['schedule book --summary x --start yesterday', /start.*offset/], ['schedule show', /id/],
+  ['schedule book --summary x --when soonish', /next Tuesday 3pm/],
+  ['schedule book --summary x --when today --duration-minutes few', /--duration-minutes.*"few"/],
+  ['keys', /create/], ['keys destroy', /"destroy"/], ['keys create', /--name/], ['keys rotate', /theo keys list/],
+  ['keys create --name x --scopes emperor', /"emperor".*admin/], ['keys create --name x --scopes chat --expires soon', /offset/],
+  ['keys rotate x --grace-seconds few', /--grace-seconds.*"few"/], ['keys rotate-data --to file', /--to/],
+  ['config x', /"x"/], ['config --jsn', /--jsn/], ['doctor x', /"x"/], ['migrate x', /"x"/],
+  ['backup', /FILE/], ['backup a b', /"b"/], ['restore', /FILE/], ['restore /no/such', /\/no\/such/],
+  ['export', /--person/], ['erase', /--person/], ['erase --person Ana', /--yes/],
+  ['retention --days few', /--days.*"few"/], ['eval', /FILE/], ['eval /no/such', /\/no\/such/], ['replay', /RUN/],
+  // A mistyped folder is no empty store.
+  ['backup FILE', /--data-dir/], ['export --person Ana', /--data-dir/], ['erase --person Ana --yes', /--data-dir/],
+  ['retention', /--data-dir/], ['replay RUN', /--data-dir/], ['keys list', /--data-dir/], ['schedule list', /--data-dir/],
+  ['keys rotate-master', /--data-dir/],
+];
+
+test('a mistake is one plain line that names it, and exit status 2', withDir(async (dir) => {
+  for (const [text, names] of MISTAKES) {
+    const out = await run(text.split(' '), { cwd: dir, env: { THEO_DATA_DIR: join(dir, 'nowhere') } });
+    const lines = out.stderr.trim().split('\n');
+    assert.equal(out.code, 2, `theo ${text}: ${out.stderr}`);
+    assert.equal(lines.length, 1, `theo ${text}: ${out.stderr}`);
+    assert.match(lines[0], /^theo: /, text);
+    assert.match(lines[0], names, text);
+    assert.equal(out.stdout, '', text);
+    if (/--data-dir/.test(names.source)) assert.deepEqual(readdirSync(dir).filter((name) => name === 'nowhere'), [], text);
+    rmSync(join(dir, 'nowhere'), { recursive: true, force: true });
+  }
+}));
 
 test('theo chat FILE and theo chat -', withDir(async (dir) => {
   const file = join(dir, 'chat.txt');
