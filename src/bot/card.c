@@ -26,13 +26,27 @@ static void write_people(struct buf *out, const struct calendar_event *event)
     }
 }
 
+/* In the zone it was booked in, and in the chat's own when that is another. */
+static void write_time(struct buf *out, const struct calendar_event *event, const struct zone *zone,
+    struct arena *arena)
+{
+    const struct zone *own = zone_get(event->time_zone);
+    struct str here = when_format(arena, event->start_ms, event->end_ms, zone), there = here;
+
+    if (own)
+        there = when_format(arena, event->start_ms, event->end_ms, own);
+    buf_add_str(out, there);
+    if (zone != zone_utc() && !str_eq(here, there))
+        buf_printf(out, "\n(%.*s)", STR_ARG(here));
+}
+
 struct str card_text(const struct calendar_event *event, const struct zone *zone,
     enum say_language language, struct arena *arena)
 {
     struct buf out = BUF_IN(arena);
 
-    buf_printf(&out, "📅 %.*s\n%.*s", STR_ARG(event->summary),
-        STR_ARG(when_format(arena, event->start_ms, event->end_ms, zone)));
+    buf_printf(&out, "📅 %.*s\n", STR_ARG(event->summary));
+    write_time(&out, event, zone, arena);
     write_people(&out, event);
     if (!str_empty(event->location))
         buf_printf(&out, "\n📍 %.*s", STR_ARG(event->location));

@@ -34,6 +34,7 @@ static int schedule(struct bot_job *job)
 
 static int summary(struct bot_job *job)
 {
+    const char *agent = job->bot->options.config->agent_name;
     struct str since = job->update.arguments;
 
     if (str_starts_nocase(since, STR("file"))) {
@@ -41,12 +42,13 @@ static int summary(struct bot_job *job)
         job->as_file = true;
     }
     if (str_empty(since))
-        return answer_text(job, STR("Please summarise what was said and agreed."));
+        return answer_text(
+            job, str_printf(job->arena, "%s, please summarise what was said and agreed.", agent));
     if (str_starts_nocase(since, STR("since ")))
         since = str_slice(since, 6, since.len);
     return answer_text(
-        job, str_printf(job->arena, "Please summarise what was said and agreed since %.*s.",
-                 STR_ARG(since)));
+        job, str_printf(job->arena, "%s, please summarise what was said and agreed since %.*s.",
+                 agent, STR_ARG(since)));
 }
 
 static void write_when(struct buf *out, const struct calendar_event *event, const struct zone *zone)

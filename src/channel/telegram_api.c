@@ -69,7 +69,7 @@ static int classify(const struct telegram_call *call, struct telegram_answer *an
 {
     int rc = CHANNEL_REFUSED;
 
-    if (answer->status == 401 || answer->status == 404)
+    if (answer->status == 401 || (answer->status == 404 && !says(answer, "method not found")))
         return err_set(ERR_UNAUTHORIZED,
             "Telegram does not know this bot (%d %.*s); set telegram.token to the one that "
             "@BotFather gave",

@@ -243,12 +243,14 @@ static int say_poll(struct telegram_say *say)
     return 0;
 }
 
-/* It may be repeated: the second time changes nothing. */
+/* It may be repeated: the second time changes nothing. A Bot API server that does not know the
+ * method (404) shows none; what is said behind it does not wait for that. */
 static int say_reaction(struct telegram_say *say)
 {
     struct buf json = BUF_IN(say->arena);
     struct json_writer w;
     int64_t id;
+    int rc;
 
     if (!str_to_i64(say->post.message_id, &id))
         return telegram_say_refuse("a reaction needs a message");
@@ -266,7 +268,8 @@ static int say_reaction(struct telegram_say *say)
     }
     json_array_end(&w);
     json_object_end(&w);
-    return telegram_say_json(say, "setMessageReaction", &json, false);
+    rc = telegram_say_json(say, "setMessageReaction", &json, false);
+    return rc == ERR_UNAUTHORIZED || rc == ERR_PROTOCOL ? CHANNEL_REFUSED : rc;
 }
 
 /* Who is out already has left. */

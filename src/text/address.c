@@ -563,3 +563,14 @@ struct address_verdict address_judge(
         return found;
     return judge_course(&scene);
 }
+
+bool address_begins_with_bot(struct str text)
+{
+    size_t end = 1;
+
+    if (text.len == 0 || text.ptr[0] != '@')
+        return false;
+    while (end < text.len && char_is_word(text.ptr[end]))
+        end++;
+    return end > 4 && str_eq_nocase(str_slice(text, end - 3, end), STR("bot"));
+}

@@ -1,5 +1,6 @@
 #include "text/digest.h"
 
+#include "text/address.h"
 #include "text/words.h"
 
 /* Sentences are scored by what they do (decide, promise, ask) and by how much of what the chat
@@ -211,10 +212,10 @@ static size_t sentence_end(struct str text, size_t from)
     return text.len;
 }
 
+static const char *const wishes[] = {"can you", "could you", "would you", "will you", "please"};
+
 static enum digest_kind kind_of(struct str text)
 {
-    static const char *const wishes[] = {"can you", "could you", "would you", "will you", "please"};
-
     if (text_is_question(text))
         return WORDS_PHRASE(text, wishes) ? DIGEST_ACTION : DIGEST_QUESTION;
     if (WORDS_PHRASE(text, decided) && !WORDS_PHRASE(text, undecided))
@@ -225,7 +226,6 @@ static enum digest_kind kind_of(struct str text)
 static void add_sentence(struct arena *arena, struct sentences *all, size_t message,
     const struct chat_message *said, struct str text)
 {
-    text = str_trim(text);
     if (text.len == 0 || is_noise(text))
         return;
     if (all->count == all->cap) {
@@ -330,6 +330,22 @@ static int by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* Said to the agent rather than to the others: a request says nothing of the matter itself. */
+static bool is_request(const struct chat_message *said, struct str text, struct str agent)
+{
+    struct chat_message alone = {said->party, text, said->at_ms};
+    struct transcript chat = {&alone, 1};
+
+    return agent.len > 0 && (text_is_question(text) || WORDS_PHRASE(text, wishes)) &&
+           (address_begins_with_bot(text) || address_judge(&chat, agent, NULL, 0).addressed);
+}
+
+/* "/summary", "/agenda@bot". */
+static bool is_command(struct str text)
+{
+    return text.len > 1 && text.ptr[0] == '/' && char_is_alpha(text.ptr[1]);
+}
+
 /* Take the best ones, each text once, to the front. Returns how many. */
 static size_t choose(struct sentences *all, size_t max)
 {
@@ -358,13 +374,16 @@ size_t digest_make(const struct transcript *chat, struct str skip_party, struct 
 
     for (size_t m = 0; m < chat->count; m++) {
         const struct chat_message *said = &chat->messages[m];
-        if (skip_party.len > 0 && str_eq_nocase(said->party, skip_party))
+        if ((skip_party.len > 0 && str_eq_nocase(said->party, skip_party)) ||
+            is_command(said->text))
             continue;
         for (size_t pos = 0; words_next(said->text, &pos, &word);)
             frequency[slot_of(word)]++;
         for (size_t from = 0; from < said->text.len;) {
             size_t end = sentence_end(said->text, from);
-            add_sentence(arena, &all, m, said, str_slice(said->text, from, end));
+            struct str text = str_trim(str_slice(said->text, from, end));
+            if (!is_request(said, text, skip_party))
+                add_sentence(arena, &all, m, said, text);
             from = end;
         }
     }

@@ -16,8 +16,8 @@ struct digest_item {
     struct str text; /* one sentence of that message */
 };
 
-/* The most telling sentences, in order, at most max. Returns how many. skip_party: whose messages
- * to leave out (Theo's own); may be empty. */
+/* The most telling sentences, in order, at most max. Returns how many. skip_party: the agent, whose
+ * messages are left out, and so are questions and requests to it and commands; may be empty. */
 size_t digest_make(const struct transcript *chat, struct str skip_party, struct arena *arena,
     struct digest_item *items, size_t max);
 

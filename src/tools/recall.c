@@ -1,6 +1,8 @@
 /* recall: search in the stored history of this very chat, and of no other. */
 #include "agent/tool.h"
 #include "store/messages.h"
+#include "text/address.h"
+#include "text/digest.h"
 #include "text/words.h"
 
 #define LIMIT_DEFAULT 5
@@ -33,6 +35,8 @@ struct search {
     size_t term_count;
     struct match matches[LIMIT_MAX];
     size_t count, limit, seen;
+    struct str agent;
+    struct chat_message asked; /* what is answered now */
 };
 
 static void read_terms(struct search *search, struct str query)
@@ -77,6 +81,17 @@ static int score(const struct search *search, const struct message_row *row)
     return sum;
 }
 
+/* The question that this call answers, or an earlier one to the agent: it holds the words that are
+ * looked for, and no answer. */
+static bool is_question_to_agent(const struct message_row *row, struct str agent)
+{
+    struct chat_message said = {row->author, row->body, row->at};
+    struct transcript chat = {&said, 1};
+
+    return str_starts(row->body, STR("/")) || address_begins_with_bot(row->body) ||
+           (text_is_question(row->body) && address_judge(&chat, agent, NULL, 0).addressed);
+}
+
 /* Messages come newest first, so of two equals the newer one stays in front. */
 static void consider(struct search *search, const struct message_row *row)
 {
@@ -85,7 +100,8 @@ static void consider(struct search *search, const struct message_row *row)
     size_t at = search->count;
 
     search->seen++;
-    if (match.score == 0)
+    if (match.score == 0 || is_question_to_agent(row, search->agent) ||
+        (str_eq(row->author, search->asked.party) && str_eq(row->body, search->asked.text)))
         return;
     while (at > 0 && search->matches[at - 1].score < match.score)
         at--;
@@ -152,6 +168,9 @@ static int run(const struct tool_call *call, struct tool_result *ret_result)
     int rc;
 
     search->limit = (size_t)MIN(json_get_i64(call->args, "limit", LIMIT_DEFAULT), LIMIT_MAX);
+    search->agent = call->agent_name;
+    if (call->chat && call->chat->count > 0)
+        search->asked = call->chat->messages[call->chat->count - 1];
     read_terms(search, json_get_str(call->args, "query"));
     rc = look(call, search);
     if (rc < 0)

@@ -20,6 +20,7 @@ TEST(telegram_api_says_what_failures_mean)
     static const struct case_of cases[] = {
         {"Unauthorized", 401, ERR_UNAUTHORIZED, 0},
         {"Not Found", 404, ERR_UNAUTHORIZED, 0},
+        {"Not Found: method not found", 404, CHANNEL_REFUSED, TELEGRAM_REFUSED_OTHER},
         {"Conflict: terminated by other getUpdates request", 409, ERR_CONFLICT, 0},
         {"Internal Server Error: restart", 500, CHANNEL_RETRY, 0},
         {"Forbidden: bot was blocked by the user", 403, CHANNEL_GONE, 0},

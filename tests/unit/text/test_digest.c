@@ -70,6 +70,23 @@ TEST(digest_keeps_to_the_limit_and_prefers_what_was_decided)
     EXPECT_EQ(digest(t, negotiation, "Theo", items, 0), 0);
 }
 
+TEST(digest_leaves_out_what_is_asked_of_the_agent)
+{
+    struct digest_item items[8];
+
+    EXPECT_EQ(digest(t,
+                  "Ana: Theo, what did we say about the deck?\n"
+                  "Ben: @acme_bot can you move the call to Friday?\n"
+                  "Ana: /summary since Monday\n"
+                  "Ana: Theo, please summarise what was said and agreed.\n",
+                  "Theo", items, 8),
+        0);
+    EXPECT_EQ(digest(t, "Ana: We agreed on 40 seats. Theo, can you book the kick-off?\n", "Theo",
+                  items, 8),
+        1);
+    EXPECT_STR(items[0].text, "We agreed on 40 seats.");
+}
+
 TEST(digest_of_noise_is_empty)
 {
     struct digest_item items[5];

@@ -46,6 +46,25 @@ TEST(recall_ranks_by_terms)
     fixture_close(&f);
 }
 
+TEST(recall_does_not_find_the_questions_themselves)
+{
+    struct chat_message asked = {STR("Eve"), STR("and the volume of the box again"), 0};
+    struct fixture f;
+
+    REQUIRE(open_history(t, &f));
+    REQUIRE_OK(add(&f, "S", 5, "Ben", "Theo, what did we say about the volume?"));
+    REQUIRE_OK(add(&f, "S", 6, "Ben", "@acme_bot the volume please"));
+    REQUIRE_OK(add(&f, "S", 7, "Ben", "/ask volume"));
+    REQUIRE_OK(add(&f, "S", 8, "Eve", "and the volume of the box again"));
+    f.call.chat = &(struct transcript){&asked, 1};
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"volume\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "matches")), 0);
+    REQUIRE_OK(add(&f, "S", 9, "Ana", "The volume is 8 litres, Theo wrote it down"));
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"volume\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "matches")), 1);
+    fixture_close(&f);
+}
+
 TEST(recall_knows_this_chat_only)
 {
     struct fixture f;
