@@ -2,7 +2,8 @@
 
 #include "text/tokens.h"
 
-/* Said once at the end of every answer, so that nobody takes it for a large model's. */
+/* Said once at the end of every answer, so that nobody takes it for a large model's. Behind a list
+ * it stands apart, or Markdown would take it for a part of the last item. */
 #define NOTE "\n(built-in model)"
 
 bool builtin_offers(const struct builtin_turn *turn, const char *tool)
@@ -228,6 +229,8 @@ static int finish(
     int rc = 0;
 
     if (!turn->call && str_empty(request->response_schema)) {
+        if (builtin_ends_in_list(&turn->answer))
+            buf_add_char(&turn->answer, '\n');
         buf_add_cstr(&turn->answer, NOTE);
         answer = buf_str(&turn->answer);
     } else if (!turn->call && !builtin_fit_schema(buf_str(&turn->answer), request->response_schema,

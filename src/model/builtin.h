@@ -67,6 +67,8 @@ struct str builtin_title(struct builtin_turn *turn);
 
 /* Answer from the results of tools that stand behind the last message. False: there are none. */
 bool builtin_from_results(struct builtin_turn *turn);
+/* The last line so far is an item of a Markdown list. */
+bool builtin_ends_in_list(const struct buf *answer);
 void builtin_proposal(struct builtin_turn *turn);
 void builtin_digest(struct builtin_turn *turn);
 

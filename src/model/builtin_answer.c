@@ -76,6 +76,25 @@ static void from_schedule(struct builtin_turn *turn, const struct json *root)
     }
 }
 
+bool builtin_ends_in_list(const struct buf *answer)
+{
+    size_t line = answer->len;
+
+    while (line > 0 && answer->ptr[line - 1] != '\n')
+        line--;
+    return str_starts(str_slice(buf_str(answer), line, answer->len), STR("- "));
+}
+
+/* On a line of its own, and apart from a list before it. */
+static void write_heading(struct builtin_turn *turn, const char *heading)
+{
+    if (builtin_ends_in_list(&turn->answer))
+        buf_add_cstr(&turn->answer, "\n\n");
+    else if (turn->answer.len > 0 && turn->answer.ptr[turn->answer.len - 1] != '\n')
+        buf_add_char(&turn->answer, '\n');
+    buf_add_cstr(&turn->answer, heading);
+}
+
 static const struct {
     const char *kind, *heading;
 } headings[] = {
@@ -105,7 +124,7 @@ static size_t write_items(struct builtin_turn *turn, const struct json *items, c
             if (!str_is(json_get_str(i, "kind"), headings[k].kind))
                 continue;
             if (!headed)
-                buf_printf(&turn->answer, "%s%s", written ? "\n" : "", headings[k].heading);
+                write_heading(turn, headings[k].heading);
             headed = true;
             written++;
             write_item(turn, json_get_str(i, "party"), json_get_str(i, "text"));
@@ -135,19 +154,32 @@ static void from_summary(struct builtin_turn *turn, const struct json *root)
     }
 }
 
+/* Quoted on one line. */
+static void write_quote(struct builtin_turn *turn, const struct json *match)
+{
+    struct str text = json_get_str(match, "text");
+
+    buf_printf(&turn->answer, "\n- %.*s: \xe2\x80\x9c", STR_ARG(json_get_str(match, "party")));
+    for (size_t i = 0; i < text.len; i++)
+        buf_add_char(&turn->answer, text.ptr[i] == '\n' ? ' ' : text.ptr[i]);
+    buf_add_cstr(&turn->answer, "\xe2\x80\x9d");
+}
+
+/* What people said; the agent's own words are not asked for. */
 static void from_recall(struct builtin_turn *turn, const struct json *root)
 {
-    const struct json *matches = json_get(root, "matches");
     size_t count = 0;
 
-    if (json_len(matches) == 0) {
-        buf_add_cstr(&turn->answer, "I find nothing about that in this chat.");
-        return;
+    for (const struct json *m = json_first(json_get(root, "matches")); m && count < 5;
+         m = json_next(m)) {
+        if (str_eq_nocase(json_get_str(m, "party"), turn->request->scene.agent_name))
+            continue;
+        if (count++ == 0)
+            buf_add_cstr(&turn->answer, "From this chat:");
+        write_quote(turn, m);
     }
-    buf_add_cstr(&turn->answer, "From this chat:");
-    for (const struct json *m = json_first(matches); m && count < 5; m = json_next(m), count++)
-        buf_printf(&turn->answer, "\n- %.*s: \xe2\x80\x9c%.*s\xe2\x80\x9d",
-            STR_ARG(json_get_str(m, "party")), STR_ARG(json_get_str(m, "text")));
+    if (count == 0)
+        buf_add_cstr(&turn->answer, "I find nothing about that in this chat.");
 }
 
 static void from_result(struct builtin_turn *turn, const struct model_message *m)
@@ -218,7 +250,7 @@ static size_t write_kind(struct builtin_turn *turn, const struct digest_item *it
         if (items[i].kind != kind)
             continue;
         if (written++ == 0)
-            buf_printf(&turn->answer, "\n%s", heading);
+            write_heading(turn, heading);
         write_item(turn, items[i].party, items[i].text);
     }
     return written;
@@ -263,8 +295,8 @@ void builtin_proposal(struct builtin_turn *turn)
     if (write_kind(turn, items, count, DIGEST_POINT, "Background:") +
             write_kind(turn, items, count, DIGEST_DECISION, "Agreed so far:") ==
         0)
-        buf_add_cstr(&turn->answer, "\nNothing on scope or terms was said yet.");
+        write_heading(turn, "Nothing on scope or terms was said yet.");
     write_kind(turn, items, count, DIGEST_ACTION, "Next steps:");
     if (write_kind(turn, items, count, DIGEST_QUESTION, "Open points:") == 0)
-        buf_add_cstr(&turn->answer, "\nTo be filled in by you: scope, price, dates.");
+        write_heading(turn, "To be filled in by you: scope, price, dates.");
 }

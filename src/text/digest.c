@@ -9,6 +9,7 @@
  */
 
 #define SLOTS 4096
+#define AGREEMENT_WORDS 4 /* "OK, agreed then." says nothing more */
 
 static const char *const noise[] = {"hi", "hey", "hello", "hiya", "yo", "morning", "good",
     "evening", "afternoon", "all", "everyone", "everybody", "team", "guys", "folks", "thanks",
@@ -68,14 +69,20 @@ static const char *const agreements[] = {"agreed", "deal", "works for me", "soun
 
 static const char *const proposals[] = {"let's", "lets", "how about", "what about", "shall we",
     "should we", "can we", "could we", "we could", "i propose", "i suggest", "i'd suggest",
-    "we offer", "our offer", "would you accept", "we can do", "why don't we", "proposal",
-    "works for you", "does that work", "ok for you", "i'd go", "my vote"};
+    "we offer", "we can offer", "i can offer", "our offer", "would you accept", "we propose",
+    "we can do", "why don't we", "proposal", "works for you", "does that work", "ok for you",
+    "i'd go", "my vote"};
+
+static const char *const pleasantries[] = {"great to meet", "nice to meet", "good to meet",
+    "pleased to meet", "pleasure to", "good to see", "great to see", "how are you",
+    "thanks for having", "thanks for your", "thank you for", "looking forward to meeting"};
 
 struct sentence {
     struct digest_item item;
     double score;
     size_t order;
     size_t words;
+    bool spent; /* agrees, and what it agrees to is told */
 };
 
 struct sentences {
@@ -163,13 +170,12 @@ bool text_is_question(struct str text)
 static bool is_noise(struct str text)
 {
     struct str word;
-    size_t pos = 0;
+    size_t pos = 0, count = 0;
+    bool telling = false;
 
-    while (words_next(text, &pos, &word)) {
-        if (!WORDS_HAVE(noise, word))
-            return false;
-    }
-    return true;
+    for (; words_next(text, &pos, &word); count++)
+        telling = telling || !WORDS_HAVE(noise, word);
+    return !telling || (count <= 10 && WORDS_PHRASE(text, pleasantries));
 }
 
 static size_t slot_of(struct str word)
@@ -235,7 +241,8 @@ static void add_sentence(struct arena *arena, struct sentences *all, size_t mess
         all->cap = cap;
     }
     struct sentence *new = &all->items[all->count];
-    *new = (struct sentence){{kind_of(text), message, said->party, text}, 0, all->count, 0};
+    *new =
+        (struct sentence){.item = {kind_of(text), message, said->party, text}, .order = all->count};
     struct str word;
     for (size_t pos = 0; words_next(text, &pos, &word);)
         new->words++;
@@ -266,10 +273,17 @@ static void find_agreements(const struct transcript *chat, struct sentences *all
             continue;
         while (next < all->count && all->items[next].item.message < m - 1)
             next++;
-        for (size_t i = next; i < all->count && all->items[i].item.message == m - 1; i++) {
-            if (WORDS_PHRASE(all->items[i].item.text, proposals))
-                all->items[i].item.kind = DIGEST_DECISION;
+        size_t i = next;
+        bool told = false;
+        for (; i < all->count && all->items[i].item.message == m - 1; i++) {
+            if (!WORDS_PHRASE(all->items[i].item.text, proposals))
+                continue;
+            all->items[i].item.kind = DIGEST_DECISION;
+            told = true;
         }
+        if (told && i < all->count && all->items[i].item.message == m &&
+            all->items[i].words <= AGREEMENT_WORDS)
+            all->items[i].spent = bare_agreement(all->items[i].item.text);
     }
 }
 
@@ -354,7 +368,7 @@ static size_t choose(struct sentences *all, size_t max)
     if (all->count > 0)
         qsort(all->items, all->count, sizeof(struct sentence), by_score);
     for (size_t i = 0; i < all->count && taken < max; i++) {
-        bool twice = all->items[i].score <= 0;
+        bool twice = all->items[i].score <= 0 || all->items[i].spent;
         for (size_t j = 0; j < taken && !twice; j++)
             twice = str_eq_nocase(all->items[j].item.text, all->items[i].item.text);
         if (!twice)

@@ -12,6 +12,8 @@
 /* The newest messages of the chat are searched, so that a call's time does not grow for ever. */
 #define MESSAGES_MAX 5000
 #define PAGE 500
+/* The score of a term in the text; a term that only names who said it is worth 1. */
+#define IN_TEXT 100
 
 static const char parameters[] =
     "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"query\"],\"properties\":{"
@@ -52,10 +54,10 @@ static void read_terms(struct search *search, struct str query)
 }
 
 /* 3 for a term that stands as a word, 2 for one that begins a word ("price" in "prices"), 1 inside
- * one; who said it counts like a word. */
-static int score_term(struct str text, struct str party, struct str term)
+ * one. */
+static int score_term(struct str text, struct str term)
 {
-    int best = str_eq_nocase(party, term) ? 3 : 0;
+    int best = 0;
 
     for (ptrdiff_t at = str_find_nocase(text, term, 0); at >= 0 && best < 3;
          at = str_find_nocase(text, term, (size_t)at + 1)) {
@@ -68,17 +70,19 @@ static int score_term(struct str text, struct str party, struct str term)
     return best;
 }
 
+/* Each further term weighs more than the same term found better. Who said it counts like a word
+ * where another word is found. */
 static int score(const struct search *search, const struct message_row *row)
 {
-    int sum = 0;
+    int sum = 0, named = 0;
 
     for (size_t i = 0; i < search->term_count; i++) {
-        int one = score_term(row->body, row->author, search->terms[i]);
+        int one = score_term(row->body, search->terms[i]);
 
-        /* Each further term weighs more than the same term found better. */
-        sum += one > 0 ? 10 + one : 0;
+        named += one == 0 && str_eq_nocase(row->author, search->terms[i]);
+        sum += one > 0 ? IN_TEXT + one : 0;
     }
-    return sum;
+    return sum > 0 ? sum + named * IN_TEXT : named;
 }
 
 /* The question that this call answers, or an earlier one to the agent: it holds the words that are
@@ -139,6 +143,14 @@ static int look(const struct tool_call *call, struct search *search)
     return 0;
 }
 
+/* "What did Ben say about the deck": not everything that Ben said. */
+static void leave_out_by_name(struct search *search)
+{
+    while (search->count > 1 && search->matches[0].score >= IN_TEXT &&
+           search->matches[search->count - 1].score < IN_TEXT)
+        search->count--;
+}
+
 static struct str write_matches(const struct search *search, struct arena *arena)
 {
     struct buf out = BUF_IN(arena);
@@ -175,6 +187,7 @@ static int run(const struct tool_call *call, struct tool_result *ret_result)
     rc = look(call, search);
     if (rc < 0)
         return rc;
+    leave_out_by_name(search);
     *ret_result = (struct tool_result){
         .content = write_matches(search, call->arena),
         .summary =

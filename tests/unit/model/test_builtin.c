@@ -84,7 +84,7 @@ static struct str say(struct test *t, const char *lines)
     struct answer a = ask(t, lines);
     ptrdiff_t note = a.rc == 0 ? str_find(a.reply.content, STR("\n(built-in model)"), 0) : -1;
 
-    return note < 0 ? STR("") : str_slice(a.reply.content, 0, (size_t)note);
+    return note < 0 ? STR("") : str_trim(str_slice(a.reply.content, 0, (size_t)note));
 }
 
 TEST(builtin_books_what_was_agreed)
@@ -215,12 +215,13 @@ TEST(builtin_sums_up)
     static const struct {
         const char *asked, *answer;
     } cases[] = {
-        {"recap", "Agreed:\n- Ben: We take ten.\nStill open:\n- Ben: Which colour?\nSaid:\n- Ana: "
-                  "We sell ovens."},
+        {"recap",
+            "Agreed:\n- Ben: We take ten.\n\nStill open:\n- Ben: Which colour?\n\nSaid:\n- Ana: "
+            "We sell ovens."},
         {"what did we agree?", "Agreed:\n- Ben: We take ten."},
         {"what are the next steps?",
             "Nobody has taken on anything in so many words yet.\nAgreed:\n- Ben: We take "
-            "ten.\nStill open:\n- Ben: Which colour?\nSaid:\n- Ana: We sell ovens."},
+            "ten.\n\nStill open:\n- Ben: Which colour?\n\nSaid:\n- Ana: We sell ovens."},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -242,6 +243,9 @@ TEST(builtin_recalls)
                       "tool recall: {\"matches\":[{\"party\":\"Ben\",\"text\":\"Ten a month.\","
                       "\"at\":\"2026-03-01T10:00:00Z\"}]}"),
         "From this chat:\n- Ben: \xe2\x80\x9cTen a month.\xe2\x80\x9d");
+    EXPECT_STR(say(t, "Ana: Theo, what did Ben say about pricing?\n"
+                      "tool recall: {\"matches\":[{\"party\":\"Theo\",\"text\":\"Agreed:\"}]}"),
+        "I find nothing about that in this chat.");
     EXPECT_STR(say(t, "Ana: Theo, who said what?\ntool recall: {\"matches\":[]}"),
         "I find nothing about that in this chat.");
 }

@@ -87,6 +87,22 @@ TEST(digest_leaves_out_what_is_asked_of_the_agent)
     EXPECT_STR(items[0].text, "We agreed on 40 seats.");
 }
 
+TEST(digest_tells_what_was_agreed_to)
+{
+    struct digest_item items[8];
+    size_t count = digest(t,
+        "Ben: Hi Ana, great to meet you!\n"
+        "Ana: We can offer 50 seats at 20 euros a seat.\n"
+        "Ben: OK, agreed. I'll send the deck by Friday.\n",
+        "Theo", items, 8);
+
+    REQUIRE(count == 2);
+    EXPECT_EQ(items[0].kind, DIGEST_DECISION);
+    EXPECT_STR(items[0].text, "We can offer 50 seats at 20 euros a seat.");
+    EXPECT_EQ(items[1].kind, DIGEST_ACTION);
+    EXPECT_STR(items[1].text, "I'll send the deck by Friday.");
+}
+
 TEST(digest_of_noise_is_empty)
 {
     struct digest_item items[5];

@@ -87,6 +87,11 @@ TEST(recall_finds_by_speaker_and_in_long_histories)
         REQUIRE_OK(add(&f, "S", i, "Dan", "filling"));
     REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"Ben\"}"));
     EXPECT_STR(fixture_get(&f, "matches.0.text"), "prices rise in May");
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"What did Ana say about weights?\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "matches")), 2);
+    REQUIRE_OK(fixture_call(&f, &tool_recall, "{\"query\":\"What did Ana say about kg?\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "matches")), 1);
+    EXPECT_STR(fixture_get(&f, "matches.0.text"), "The box weighs 3 kg");
     EXPECT_EQ(fixture_call(&f, &tool_recall, "{}"), ERR_INVALID);
     fixture_close(&f);
 }
