@@ -99,11 +99,13 @@ static int run_check(struct boot *boot, void *arg)
     return 0;
 }
 
-static void write_price(
-    struct json_writer *w, const struct boot *boot, struct str spec, struct model_price *price)
+static bool find_price(const struct boot *boot, struct str spec, struct model_price *ret_price)
 {
-    if (!model_price(boot->config.model_prices, spec, price))
-        return;
+    return model_price(boot->config.model_prices, spec, ret_price);
+}
+
+static void write_price(struct json_writer *w, const struct model_price *price)
+{
     if (price->context > 0)
         json_i64_member(w, "context_tokens", price->context);
     json_name(w, "usd_per_million");
@@ -115,6 +117,38 @@ static void write_price(
     json_name(w, "output");
     json_put_double(w, price->output);
     json_object_end(w);
+}
+
+static void print_price(const struct boot *boot, const struct model *model)
+{
+    struct str spec = model_spec(model);
+    struct model_price price;
+
+    if (model_is_builtin(model)) {
+        printf("free, no network\n");
+    } else if (find_price(boot, spec, &price)) {
+        printf("$%g in, $%g cached, $%g out a million tokens", price.input, price.cached,
+            price.output);
+        if (price.context > 0)
+            printf("; takes %lld tokens", (long long)price.context);
+        printf("\n");
+    } else {
+        printf("price not known: say it in model.prices (%.*s=INPUT/OUTPUT)\n", STR_ARG(spec));
+    }
+}
+
+/* What the check cost; false where price or tokens are not known. */
+static bool find_cost(const struct check *check, double *ret_usd)
+{
+    struct model_price price;
+    double usd = 0;
+
+    if (!find_price(check->boot, model_spec(check->model), &price))
+        return false;
+    for (size_t i = 0; i < check->count; i++)
+        usd += model_cost_usd(&price, &check->verdicts[i].usage);
+    *ret_usd = usd;
+    return usd > 0;
 }
 
 static void print_list_json(const struct boot *boot)
@@ -131,7 +165,8 @@ static void print_list_json(const struct boot *boot)
         json_object_begin(&w);
         json_str_member(&w, "model", model_spec(boot->models[i]));
         json_cstr_member(&w, "use", i == 0 ? "first" : "fallback");
-        write_price(&w, boot, model_spec(boot->models[i]), &price);
+        if (find_price(boot, model_spec(boot->models[i]), &price))
+            write_price(&w, &price);
         json_object_end(&w);
     }
     json_array_end(&w);
@@ -149,18 +184,9 @@ static int print_list(const struct boot *boot, bool json)
         return 0;
     }
     for (size_t i = 0; i < boot->model_count; i++) {
-        struct str spec = model_spec(boot->models[i]);
-        struct model_price price;
-
-        printf("%s%-32.*s%s %-9s", style.bold, STR_ARG(spec), style.plain,
+        printf("%s%-32.*s%s %-9s  ", style.bold, STR_ARG(model_spec(boot->models[i])), style.plain,
             i == 0 ? "first" : "fallback");
-        if (model_is_builtin(boot->models[i]))
-            printf("  free, no network\n");
-        else if (model_price(boot->config.model_prices, spec, &price))
-            printf("  $%g in, $%g cached, $%g out a million tokens\n", price.input, price.cached,
-                price.output);
-        else
-            printf("  price not known (setting model.prices)\n");
+        print_price(boot, boot->models[i]);
     }
     printf("\nAlso known: openai:NAME, anthropic:NAME, gemini:NAME, builtin (setting model).\n"
            "Try one: theo models check [NAME]\n");
@@ -170,11 +196,19 @@ static int print_list(const struct boot *boot, bool json)
 static void print_check_json(const struct check *check)
 {
     struct buf out = BUF_IN(check->arena);
+    struct model_price price;
     struct json_writer w;
+    double usd;
 
     json_init(&w, &out);
     json_object_begin(&w);
     json_str_member(&w, "model", model_spec(check->model));
+    if (find_price(check->boot, model_spec(check->model), &price))
+        write_price(&w, &price);
+    if (find_cost(check, &usd)) {
+        json_name(&w, "cost_usd");
+        json_put_double(&w, usd);
+    }
     json_name(&w, "checks");
     json_array_begin(&w);
     for (size_t i = 0; i < check->count; i++) {
@@ -198,8 +232,10 @@ static void print_check_json(const struct check *check)
 static void print_check(const struct check *check)
 {
     struct cli_style style = cli_style(1);
+    double usd;
 
-    printf("%s%.*s%s\n", style.bold, STR_ARG(model_spec(check->model)), style.plain);
+    printf("%s%.*s%s  ", style.bold, STR_ARG(model_spec(check->model)), style.plain);
+    print_price(check->boot, check->model);
     for (size_t i = 0; i < check->count; i++) {
         const struct verdict *verdict = &check->verdicts[i];
 
@@ -213,6 +249,10 @@ static void print_check(const struct check *check)
         else
             printf(" %.*s\n", STR_ARG(verdict->detail));
     }
+    if (find_cost(check, &usd))
+        printf("This check cost $%.6f.\n", usd);
+    else if (check->count == ARRAY_LEN(check->verdicts))
+        printf("What this check cost is not known.\n");
 }
 
 static int check_model(struct boot *boot, const char *name, bool json)
@@ -227,13 +267,9 @@ static int check_model(struct boot *boot, const char *name, bool json)
             check.model = boot->models[i];
     if (!check.model)
         return cli_wrong("%s is not configured; set model or model.fallback to it", name);
-    if (model_is_builtin(check.model)) {
-        printf("The built-in model needs no check: it is part of this program.\n");
-        return 0;
-    }
     arena_init(&arena);
     check.arena = &arena;
-    rc = boot_on_fiber(boot, run_check, &check);
+    rc = model_is_builtin(check.model) ? 0 : boot_on_fiber(boot, run_check, &check);
     if (rc == 0 && json)
         print_check_json(&check);
     else if (rc == 0)

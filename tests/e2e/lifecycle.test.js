@@ -88,6 +88,8 @@ test('erase takes what a person wrote and leaves the others', withDir(async (dir
 
 test('retention is set, shown and refused when it makes no sense', withDir(async (dir) => {
   const data = ['--data-dir', join(dir, 'data')];
+  assert.equal((await run(['retention', ...data])).code, 2, 'there is no folder yet, and none is made');
+  await ok('migrate', ...data);
   assert.match(await ok('retention', ...data), /until somebody deletes/);
   await ok('retention', '--days', '30', ...data);
   assert.equal(JSON.parse(await ok('retention', '--json', ...data)).retention_days, 30);

@@ -144,6 +144,17 @@ test('theo models lists and checks', async () => {
     const good = await run(['models', 'check', '--json'], { env });
     assert.equal(good.code, 0, good.stdout + good.stderr);
     assert.deepEqual(JSON.parse(good.stdout).checks.map((c) => [c.check, c.ok]), [['plain', true], ['tools', true], ['stream', true]]);
+    const priced = { THEO_MODEL: 'openai:mine', THEO_MODEL_PRICES: 'openai:mine=2/4', ...providers[0].env(mock.url) };
+    const spent = JSON.parse((await run(['models', 'check', '--json'], { env: priced })).stdout);
+    const tokens = (name) => spent.checks.reduce((sum, c) => sum + c[name], 0);
+    assert.ok(tokens('input_tokens') > 0);
+    assert.ok(Math.abs(spent.cost_usd - (2 * tokens('input_tokens') + 4 * tokens('output_tokens')) / 1e6) < 1e-12, JSON.stringify(spent));
+    assert.equal(JSON.parse(good.stdout).cost_usd, undefined, 'no price, no cost');
+    const people = await run(['models', 'check'], { env });
+    assert.match(people.stdout, /price not known.*model\.prices/);
+    assert.match(people.stdout, /cost is not known/);
+    assert.match((await run(['models', 'check'], { env: priced })).stdout, /\$2 in.*\n[^]*This check cost \$0\.\d+/);
+    assert.match((await run(['models'], { env: { THEO_MODEL: 'openai:gpt-5-mini' } })).stdout, /gpt-5-mini.*\$0\.25 in.*400000 tokens/);
     mock.reset();
     mock.on({ userMessage: /./ }, { content: 'ready' }); // a model that knows no tools
     const bad = await run(['models', 'check'], { env });
