@@ -249,13 +249,14 @@ static struct str by(struct bot_job *job, enum say_id id)
 
 static int ask_again(struct bot_job *job, const struct calendar_event *event)
 {
-    struct str key = job->chat->settings.button_key;
     struct outbox_post post;
+    struct str key;
     int rc = edited(job, event, say(job->language, SAY_CARD_SURE), &post);
 
     if (rc < 0)
         return rc;
     press_tell(job, STR(""), false);
+    key = job->chat->settings.button_key; /* not before: all of the above yields */
     add_signed(&post, key, job->language, SAY_CARD_YES,
         (struct bot_button){.op = BUTTON_GONE, .id = event->id, .a = event->sequence}, job->arena);
     add_signed(&post, key, job->language, SAY_CARD_NO,
@@ -297,9 +298,9 @@ static int offer(struct bot_job *job, const struct calendar_event *event)
     struct calendar_slot_query query =
         card_query(job->chat, MAX(now + HOUR_MS, event->start_ms - DAY_MS),
             MAX((event->end_ms - event->start_ms) / MINUTE_MS, 1));
-    struct str key = job->chat->settings.button_key;
     struct calendar_slot slots[SLOTS_SHOWN];
     struct outbox_post post;
+    struct str key;
     size_t count;
     int rc;
 
@@ -312,6 +313,7 @@ static int offer(struct bot_job *job, const struct calendar_event *event)
     if (rc < 0)
         return rc;
     press_tell(job, STR(""), false);
+    key = job->chat->settings.button_key;
     for (size_t i = 0; i < count; i++) {
         struct bot_button button = {
             BUTTON_SLOT, event->id, event->sequence, slots[i].start_ms / MINUTE_MS};

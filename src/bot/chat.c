@@ -93,7 +93,8 @@ static int read_tail(struct bot_chat *chat)
     return rc;
 }
 
-void chat_forget(struct bot_chat *chat)
+/* What was read. */
+static void chat_forget(struct bot_chat *chat)
 {
     tail_free(chat);
     arena_deinit(&chat->arena);
@@ -112,25 +113,34 @@ void chat_free(struct bot_chat *chat)
     free(chat);
 }
 
+/* Presses and other work of the chat look at its row and settings while this reads: they find the
+ * former ones until the new ones are there, and take nothing of them along over a wait. */
 int chat_load(struct bot_chat *chat)
 {
     const struct bot_options *options = &chat->lane->bot->options;
+    struct chat_session_row row = {0};
+    struct arena arena;
     int rc;
 
     if (chat->loaded && !chat->stale)
         return 0;
-    chat_forget(chat);
-    rc = store_find(options->store, STORE_CHAT_SESSIONS, options->workspace_id, 0, chat->key,
-        &chat->arena, &chat->row);
-    if (rc == 0) {
-        chat->settings = settings_read(chat->row.state, &chat->arena);
-        rc = read_tail(chat);
-    } else if (rc == STORE_MISSING) {
-        chat->row = (struct chat_session_row){0};
-        rc = 0;
+    chat->loaded = false;
+    arena_init(&arena);
+    rc = store_find(
+        options->store, STORE_CHAT_SESSIONS, options->workspace_id, 0, chat->key, &arena, &row);
+    if (rc < 0) {
+        arena_deinit(&arena);
+        return rc;
     }
-    chat->loaded = rc == 0;
-    return rc;
+    chat_forget(chat);
+    chat->arena = arena;
+    if (rc == 0) {
+        chat->row = row;
+        chat->settings = settings_read(row.state, &chat->arena);
+        rc = read_tail(chat);
+    }
+    chat->loaded = rc >= 0;
+    return MIN(rc, 0);
 }
 
 void chat_begin(struct bot_chat *chat, const struct channel_update *update)

@@ -213,15 +213,15 @@ static void write_services(struct buf *out, const struct bot_settings *settings)
             (long long)(settings->brief_minutes ? settings->brief_minutes : BRIEF_MINUTES));
 }
 
-static void write_settings(struct buf *out, const struct bot_chat *chat)
+static void write_settings(
+    struct buf *out, const struct bot *bot, const struct bot_settings *settings)
 {
     static const char *const manners[] = {"normal", "eager", "asked"};
-    const struct bot_settings *settings = &chat->settings;
 
     buf_printf(out,
         "- speak: %s\n- language: %.*s\n- timezone: %.*s\n- quiet: ", manners[settings->manner],
         STR_ARG(str_empty(settings->language) ? STR("auto") : settings->language),
-        STR_ARG(zone_name(chat_zone(chat))));
+        STR_ARG(zone_name(settings_zone(bot, settings))));
     if (settings->quiet_from == settings->quiet_to)
         buf_add_cstr(out, "off");
     else
@@ -329,8 +329,7 @@ static int store_settings(struct bot_job *job, struct str name, struct str value
     store_batch_init(&batch, job->arena);
     if (rc == 0) {
         chat_put(chat, &batch, &settings, job->arena);
-        chat->settings = settings;
-        write_settings(&out, chat);
+        write_settings(&out, job->bot, &settings);
         post =
             job_post(job, "say", say_with(job->arena, job->language, SAY_SETTINGS, buf_str(&out)));
         outbox_put(job->bot->options.outbox, &batch, &post);
@@ -350,7 +349,7 @@ static int settings(struct bot_job *job)
     struct buf out = BUF_IN(job->arena);
     int rc;
 
-    write_settings(&out, job->chat);
+    write_settings(&out, job->bot, &trial);
     if (str_empty(value))
         return job_say(job, say_with(job->arena, job->language, SAY_SETTINGS, buf_str(&out)));
     (void)str_next(&value, ' ', &name);

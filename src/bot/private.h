@@ -59,7 +59,8 @@ struct bot_chat {
     struct str key;        /* heap */
     struct semaphore lock; /* one update at a time */
     bool loaded, stale;
-    struct arena arena;          /* holds row and settings; made anew at each load */
+    struct arena arena; /* holds row and settings; made anew at each load, so what points into it
+                           is not held over a wait except with the lock */
     struct chat_session_row row; /* version 0: not stored yet */
     struct bot_settings settings;
     struct transcript tail; /* heap: messages, texts */
@@ -121,7 +122,6 @@ struct bot_lane *bot_this_lane(struct bot *bot); /* of the current loop; NULL: n
 /* chat.c */
 /* Read the chat's row and tail unless they are there. 0 or store errors. Yields. */
 MUST_CHECK int chat_load(struct bot_chat *chat);
-void chat_forget(struct bot_chat *chat); /* what was read; it is read again when needed */
 void chat_free(struct bot_chat *chat);
 /* Add to the tail what was stored. */
 void chat_remember(struct bot_chat *chat, const struct chat_message *message, struct str message_id,

@@ -32,6 +32,10 @@ static int fake_read(const struct channel *channel, struct str payload, struct a
         update.arguments = str_slice(update.text, 1, update.text.len);
         (void)str_next(&update.arguments, ' ', &update.command);
     }
+    if (str_starts(update.text, STR("press:"))) {
+        update.kind = CHANNEL_PRESS;
+        update.press_data = str_slice(update.text, 6, update.text.len);
+    }
     update.mentioned = str_find(update.text, STR("@TheoBot"), 0) >= 0;
     *ret_update = update;
     return 0;
@@ -51,6 +55,10 @@ static int fake_send(struct channel *channel, const struct outbox_row *row, stru
         (void)str_next(&chat, '|', &part);
     buf_printf(&f->said, post.kind == OUTBOX_REACTION ? "%.*s: (%.*s)\n" : "%.*s: %.*s\n",
         STR_ARG(part), STR_ARG(post.body));
+    if (post.button_count > 0) {
+        buf_clear(&f->data);
+        buf_add_str(&f->data, post.buttons[0].data);
+    }
     ret_sent->message_ids = STR("[\"900\"]");
     return 0;
 }
@@ -61,11 +69,22 @@ static int fake_is_admin(struct channel *channel, struct str chat_key, struct st
     return str_is(person_id, "Ana");
 }
 
+static void fake_answer_press(
+    struct channel *channel, struct str press_id, struct str text, bool alert)
+{
+    struct fixture *f = ((struct fake_channel *)channel)->fixture;
+
+    (void)press_id, (void)text, (void)alert;
+    if (f->on_press)
+        f->on_press(f);
+}
+
 static const struct channel_ops fake_ops = {
     .name = "fake",
     .who = fake_who,
     .read = fake_read,
     .send = fake_send,
+    .answer_press = fake_answer_press,
     .is_admin = fake_is_admin,
 };
 
@@ -75,6 +94,7 @@ bool fixture_open(struct test *t, struct fixture *f)
 
     *f = (struct fixture){.t = t, .channel = {{&fake_ops}, f}};
     f->said = BUF_IN(t->arena);
+    f->data = BUF_IN(t->arena);
     f->channels[0] = (struct channel *)&f->channel;
     if (config_load_text(&f->config, STR(""), "test") < 0 || secure_init() < 0 ||
         config_set(&f->config, "telegram.allow", STR("a,b"), ORIGIN_FLAG, "") < 0 ||

@@ -26,12 +26,14 @@ struct fixture {
     struct outbox *outbox;
     struct bot *bot;
     int updates;
-    struct buf said; /* "a: text\n" since the last look */
+    struct buf said;                     /* "a: text\n" since the last look */
+    struct buf data;                     /* of the first button of the last message that had some */
+    void (*on_press)(struct fixture *f); /* while a press is answered; may be NULL */
 };
 
 bool fixture_open(struct test *t, struct fixture *f);
 void fixture_close(struct fixture *f);
-/* Somebody says something, and what follows is done. */
+/* Somebody says something, and what follows is done. "press:DATA" presses a button. */
 void fixture_hear(struct fixture *f, const char *chat, const char *from, const char *text);
 /* What Theo said since, a line for each message: "a: text" (reactions: "a: (✍)"). */
 struct str fixture_said(struct fixture *f);
