@@ -181,8 +181,10 @@ static bool is_pairing(const struct channel_update *update)
            !str_empty(update->arguments);
 }
 
-/* Who is not on the list is not stored: he may pair, and is told so when he asks. */
-static void plan_stranger(const struct channel_update *update, struct plan *plan)
+/* Who is not on the list is not stored: he may pair, and is told so when he asks. Anybody can write
+ * to a bot, so there is an end to that: neither can codes be tried without end. */
+static void plan_stranger(
+    struct bot_chat *chat, const struct channel_update *update, struct plan *plan)
 {
     if (update->kind == CHANNEL_MESSAGE && is_pairing(update))
         plan->deed = DEED_PAIR;
@@ -191,8 +193,7 @@ static void plan_stranger(const struct channel_update *update, struct plan *plan
              (update->kind == CHANNEL_MESSAGE && !update->from.bot &&
                  (update->chat == CHANNEL_PRIVATE || str_is(update->command, "start"))))
         plan->deed = DEED_REFUSE;
-    else
-        plan->ignore = true;
+    plan->ignore = plan->deed == DEED_NONE || is_flood(chat, update);
 }
 
 /* What is too much stays unanswered; that is said once a minute. */
@@ -257,7 +258,7 @@ static void make_plan(struct bot_chat *chat, const struct channel_update *update
     if (update->kind == CHANNEL_IGNORED || str_empty(update->chat_key))
         plan->ignore = true;
     else if (access == ACCESS_NO)
-        plan_stranger(update, plan);
+        plan_stranger(chat, update, plan);
     else if (update->kind == CHANNEL_MESSAGE)
         plan_message(chat, update, arena, plan);
     else if (update->kind == CHANNEL_PRESS)
