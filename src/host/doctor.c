@@ -5,6 +5,7 @@
 #include "host/commands.h"
 #include "host/listen.h"
 #include "host/telegram.h"
+#include "secure/redact.h"
 #include "secure/seal.h"
 #include "text/zone.h"
 
@@ -43,7 +44,9 @@ static void PRINTF_LIKE(4, 5)
     va_start(args, fmt);
     buf_vprintf(&text, fmt, args);
     va_end(args);
-    doctor->findings[doctor->count++] = (struct finding){what, state, buf_str(&text)};
+    /* It is shown to others, to be helped: addresses may hold passwords. */
+    doctor->findings[doctor->count++] =
+        (struct finding){what, state, redact(&doctor->arena, buf_str(&text))};
 }
 
 static void check_data_dir(struct doctor *doctor)
