@@ -329,6 +329,8 @@ static int store_settings(struct bot_job *job, struct str name, struct str value
     store_batch_init(&batch, job->arena);
     if (rc == 0) {
         chat_put(chat, &batch, &settings, job->arena);
+        if (!str_empty(settings.language))
+            job->language = say_language(settings.language);
         write_settings(&out, job->bot, &settings);
         post =
             job_post(job, "say", say_with(job->arena, job->language, SAY_SETTINGS, buf_str(&out)));

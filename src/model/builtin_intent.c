@@ -65,7 +65,7 @@ static size_t count_words(const char *words)
 static const char *const event_words[] = {" meeting ", " meetings ", " call ", " calls ", " event ",
     " events ", " appointment ", " it ", " invite ", " session ", " demo ", " slot ", " that ",
     " calendar ", " sync ", " intro ", " interview ", " kickoff ", " booking ", " lunch ",
-    " coffee ", NULL};
+    " coffee ", " agenda ", NULL};
 static const char *const cancel_words[] = {" cancel ", " call off ", " cancel it ", " unbook ",
     " delete the ", " drop the ", " scrap the ", NULL};
 static const char *const move_words[] = {" reschedule ", " postpone ", " push it ", " move it ",
@@ -75,7 +75,8 @@ static const char *const list_words[] = {" whats on ", " what is on ", " what me
     " which meetings ", " list ", " upcoming ", " what is scheduled ", " whats scheduled ",
     " whats booked ", " what is booked ", " when is our ", " when is the ", " when are we ",
     " next meeting ", " show the calendar ", " show me the calendar ", " do we have anything ",
-    NULL};
+    " do i have anything ", " on my agenda ", " on our agenda ", " on my calendar ",
+    " on our calendar ", " my agenda ", " our agenda ", " when do we meet ", NULL};
 static const char *const book_words[] = {" book ", " schedule ", " set up ", " arrange ",
     " put it in ", " put in the calendar ", " on the calendar ", " in the calendar ",
     " find a time ", " find a slot ", " send an invite ", " send the invite ", " send invites ",

@@ -183,6 +183,7 @@ TEST(builtin_moves_and_cancels)
     EXPECT_STR(say(t, str_cstr(t->arena,
                           str_printf(t->arena, "%sAna: Theo, reschedule the call", booked))),
         "What day and time should I move it to, and for how long?");
+    EXPECT_STR(call_of(t, "Ana: Theo, what's on my agenda?", "schedule"), "{\"action\":\"list\"}");
     EXPECT_STR(
         call_of(t, "Ana: Theo, what meetings are upcoming?", "schedule"), "{\"action\":\"list\"}");
 }
