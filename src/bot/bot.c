@@ -220,9 +220,11 @@ static int claim_some(struct bot *bot, bool all, size_t *ret_count)
     arena_init(&arena);
     rc = store_claim(bot->options.store, &claim, &arena, &page);
     for (size_t i = 0; rc == 0 && i < page.count; i++) {
-        const struct inbox_row *row = (const struct inbox_row *)page.rows + i;
+        struct bot_work *work = work_new((const struct inbox_row *)page.rows + i);
 
-        rc = bot_on_lane(bot, row->chat_key, take_over, work_new(row));
+        rc = bot_on_lane(bot, work->row.chat_key, take_over, work);
+        if (rc < 0)
+            work_free(work);
     }
     *ret_count = rc == 0 ? page.count : 0;
     arena_deinit(&arena);

@@ -106,6 +106,7 @@ static void chat_forget(struct bot_chat *chat)
 
 void chat_free(struct bot_chat *chat)
 {
+    work_forget(chat);
     tail_free(chat);
     arena_deinit(&chat->arena);
     free(chat->tail.messages);

@@ -166,6 +166,10 @@ struct bot_job; /* what is done now */
 /* Put a stored row into the chat's queue and see to it. Takes work. */
 void work_add(struct bot_chat *chat, struct bot_work *work);
 struct bot_work *work_new(const struct inbox_row *row);
+void work_free(struct bot_work *work);
+/* What waits in a chat when the service stops: its rows stay, and whoever starts next claims them.
+ */
+void work_forget(struct bot_chat *chat);
 
 /* What a piece of work is done with. */
 struct bot_job {

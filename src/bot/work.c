@@ -31,10 +31,21 @@ struct bot_work *work_new(const struct inbox_row *row)
     return work;
 }
 
-static void work_free(struct bot_work *work)
+void work_free(struct bot_work *work)
 {
     arena_deinit(&work->arena);
     free(work);
+}
+
+void work_forget(struct bot_chat *chat)
+{
+    while (chat->first) {
+        struct bot_work *work = chat->first;
+
+        chat->first = work->next;
+        work_free(work);
+    }
+    chat->last = NULL;
 }
 
 void job_put_done(struct bot_job *job, struct store_batch *batch)
