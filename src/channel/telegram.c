@@ -35,6 +35,11 @@ static int open_telegram(
     if (!str_starts(str_from(config->telegram_api_root), STR("http")))
         return err_field(ERR_INVALID, "telegram.api-root",
             "telegram.api-root must be an http or https address.");
+    if (config->telegram_webhook_url[0] &&
+        !str_starts(str_from(config->telegram_webhook_url), STR("https://")))
+        return err_field(ERR_INVALID, "telegram.webhook-url",
+            "telegram.webhook-url must be an https address, such as "
+            "https://theo.example/telegram/webhook: Telegram calls no other.");
     telegram = xcalloc(1, sizeof(*telegram));
     telegram->base.ops = &channel_telegram;
     telegram->config = config;

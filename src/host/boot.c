@@ -298,10 +298,29 @@ static int open_policy(struct boot *boot)
                           : policy_check_names(boot->policy, catalog_tools, catalog_tool_count);
 }
 
+static int check_url(const char *setting, const char *url)
+{
+    if (!url[0] || str_starts(str_from(url), STR("http://")) ||
+        str_starts(str_from(url), STR("https://")))
+        return 0;
+    return err_field(ERR_INVALID, setting,
+        "%s must be an http or https address, such as https://theo.example, not \"%.60s\"", setting,
+        url);
+}
+
+static int check_urls(const struct config *config)
+{
+    int rc = check_url("server.public-url", config->server_public_url);
+
+    return rc < 0 ? rc : check_url("speech.base-url", config->speech_base_url);
+}
+
 int boot_open(struct boot *boot)
 {
-    int rc = boot_models(boot);
+    int rc = check_urls(&boot->config);
 
+    if (rc == 0)
+        rc = boot_models(boot);
     if (rc == 0)
         rc = open_policy(boot);
     if (rc == 0)

@@ -17,11 +17,44 @@ static bool is_one_of(const char *value, const char *const *choices)
     return *choices != NULL;
 }
 
+/* "42,-1001234567890": ids as Telegram has them. A name would let nobody in. */
+static int check_allow(const char *allow)
+{
+    struct str rest = str_from(allow), one;
+    int64_t id;
+
+    while (str_next(&rest, ',', &one))
+        if (!str_empty(str_trim(one)) && !str_to_i64(str_trim(one), &id))
+            return err_field(ERR_INVALID, "telegram.allow",
+                "telegram.allow must be ids of chats and people, such as 42,-1001234567890, not "
+                "\"%.*s\"; `theo telegram pair` lets a chat in whose id you do not know",
+                (int)MIN(str_trim(one).len, (size_t)40), str_trim(one).ptr);
+    return 0;
+}
+
+static int check_secret(const char *secret)
+{
+    const char *c = secret;
+
+    while (char_is_alnum(*c) || *c == '_' || *c == '-')
+        c++;
+    if (*c || c - secret > 256)
+        return err_field(ERR_INVALID, "telegram.webhook-secret",
+            "telegram.webhook-secret must be 1 to 256 of A-Z a-z 0-9 _ -, such as `openssl rand "
+            "-hex 32` makes");
+    return 0;
+}
+
 static int check_settings(const struct config *config)
 {
     static const char *const ways[] = {"auto", "webhook", "poll", "off", NULL};
     static const char *const streams[] = {"auto", "edits", "drafts", "off", NULL};
+    int rc = check_allow(config->telegram_allow);
 
+    if (rc == 0)
+        rc = check_secret(config->telegram_webhook_secret);
+    if (rc < 0)
+        return rc;
     if (!is_one_of(config->telegram_receive, ways))
         return err_field(ERR_INVALID, "telegram.receive",
             "telegram.receive must be auto, webhook, poll or off, not \"%.40s\"",

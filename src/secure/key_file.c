@@ -11,7 +11,9 @@
 static int open_failed(const char *path)
 {
     if (errno == ENOENT)
-        return err_set(ERR_NOT_FOUND, "the master key file %s does not exist", path);
+        return err_set(ERR_NOT_FOUND,
+            "the master key file %s does not exist: put the key there, or correct the setting",
+            path);
     if (errno == EACCES)
         return err_set(ERR_DENIED,
             "the master key file %s may not be read by this user; run as its owner", path);

@@ -27,8 +27,9 @@ int pg_check_url(const struct pg_libpq *pq, const char *url)
     if (!options)
         return err_field(ERR_INVALID, "store",
             "The store's address cannot be read: write "
-            "postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?sslmode=verify-full], with special "
-            "characters percent-encoded.");
+            "postgres://HOST[:PORT]/DATABASE?user=USER&sslmode=verify-full, with special "
+            "characters "
+            "percent-encoded; see docs/stores/postgres.md.");
     pq->conninfoFree(options);
     return 0;
 }
