@@ -111,6 +111,12 @@ static const unsigned denied[] = {
     SYS_mount,
     SYS_umount2,
     SYS_pivot_root,
+    SYS_open_tree,
+    SYS_move_mount,
+    SYS_fsopen,
+    SYS_fsconfig,
+    SYS_fsmount,
+    SYS_fspick,
     SYS_chroot,
     SYS_setns,
     SYS_unshare,
@@ -146,6 +152,17 @@ static const unsigned denied[] = {
     SYS_fanotify_init,
     SYS_inotify_init1,
     SYS_kill,
+    SYS_tkill,
+    SYS_rt_sigqueueinfo,
+    SYS_rt_tgsigqueueinfo,
+    SYS_process_madvise,
+    SYS_setpriority,
+    SYS_ioprio_set,
+    SYS_sched_setaffinity,
+    SYS_sched_setscheduler,
+    SYS_sched_setparam,
+    SYS_sched_setattr,
+    SYS_setpgid,
     SYS_setuid,
     SYS_setgid,
     SYS_setgroups,
@@ -176,12 +193,26 @@ static const unsigned denied[] = {
 #define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 
+/* Of a call whose first argument is a process: only with one of these, EPERM otherwise. */
+static unsigned short allow_of(
+    struct sock_filter *code, unsigned short n, unsigned nr, unsigned first, unsigned second)
+{
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 5);
+    code[n++] = (struct sock_filter)LOAD(args[0]);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, first, 2, 0);
+    code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, second, 1, 0);
+    code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM);
+    code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+    return n;
+}
+
 /* The filter: another architecture's calls (x32 too) end the process, the denied ones fail with
- * EPERM, a new process too; clone3 is "not there", so that libc asks by clone, whose flags can be
- * seen. */
+ * EPERM, a new process too, and a signal or a limit for another process: those of this user may be
+ * Theo himself. clone3 is "not there", so that libc asks by clone, whose flags can be seen. */
 static bool filter_calls(void)
 {
-    struct sock_filter code[2 * ARRAY_LEN(denied) + 20];
+    unsigned self = (unsigned)getpid();
+    struct sock_filter code[2 * ARRAY_LEN(denied) + 32];
     struct sock_fprog program = {.filter = code};
     unsigned short n = 0;
 
@@ -197,6 +228,8 @@ static bool filter_calls(void)
         code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, denied[i], 0, 1);
         code[n++] = (struct sock_filter)RETURN(SECCOMP_RET_ERRNO | EPERM);
     }
+    n = allow_of(code, n, SYS_tgkill, self, self);
+    n = allow_of(code, n, SYS_prlimit64, 0, self);
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3);
     code[n++] = (struct sock_filter)LOAD(args[0]);
     code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0);

@@ -6,8 +6,8 @@
  * - a network namespace of its own where the system lets an unprivileged process have one;
  * - Landlock, where the kernel has it (5.13): files can be opened below the system's folders of
  *   programs and libraries alone, for reading;
- * - a seccomp filter, always: no sockets, no new processes, no tracing of others, no mounts, no
- *   io_uring, no keys, no BPF. Without it nothing is read.
+ * - a seccomp filter, always: no sockets, no new processes, no tracing of others, no signals to
+ *   them, no mounts, no io_uring, no keys, no BPF. Without it nothing is read.
  * All of it outlives exec, works in a container without privileges, and cannot be taken back.
  */
 #ifndef EXTRACT_SANDBOX_H

@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +45,24 @@ static bool can_fork(void)
     if (pid == 0)
         _exit(0);
     return pid > 0;
+}
+
+/* By any of the calls that there are for it; 0 only asks whether it would be let. */
+static bool can_signal(pid_t pid)
+{
+    siginfo_t info = {.si_code = SI_QUEUE};
+
+    return kill(pid, 0) == 0 || syscall(SYS_tkill, pid, 0) == 0 ||
+           syscall(SYS_tgkill, pid, pid, 0) == 0 ||
+           syscall(SYS_rt_sigqueueinfo, pid, 0, &info) == 0 ||
+           syscall(SYS_rt_tgsigqueueinfo, pid, pid, 0, &info) == 0;
+}
+
+static bool can_limit(pid_t pid)
+{
+    struct rlimit limit;
+
+    return prlimit(pid, RLIMIT_NOFILE, NULL, &limit) == 0;
 }
 
 static bool can_write_file(void)
@@ -80,6 +101,9 @@ static void probe(void)
     say("trace", ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
     say("namespaces", unshare(CLONE_NEWUSER) == 0);
     say("write", can_write_file());
+    say("a signal to another", can_signal(getppid()));
+    say("a signal to itself", syscall(SYS_tgkill, getpid(), getpid(), 0) == 0);
+    say("a limit of another", can_limit(getppid()));
 }
 
 static void flood(void)

@@ -11,7 +11,9 @@ TEST(sandbox_no_network_no_processes_no_files)
 
     REQUIRE_OK(extract_file(t, STR("%PDF-PROBE"), "a.pdf", NULL, &got));
     EXPECT_STR(got.text, "tcp: refused\ntcp6: refused\nunix: refused\nnetlink: refused\n"
-                         "fork: refused\ntrace: refused\nnamespaces: refused\nwrite: refused");
+                         "fork: refused\ntrace: refused\nnamespaces: refused\nwrite: refused\n"
+                         "a signal to another: refused\na signal to itself: worked\n"
+                         "a limit of another: refused");
 }
 
 TEST(sandbox_files_are_out_of_reach)
