@@ -13,6 +13,7 @@
 #define OPEN_MAX 5
 #define PAGE 100
 #define LINE_MAX_BYTES 200
+#define NAME_BACK 200 /* bytes */
 
 struct card {
     struct str name, company;
@@ -86,12 +87,16 @@ static bool is_name(struct str word)
     return (word.ptr[0] >= 'A' && word.ptr[0] <= 'Z') || (unsigned char)word.ptr[0] >= 0xC3;
 }
 
-/* The name that ends at this byte of the text: one or two words that are written as one. */
+/* The name that ends at this byte of the text: one or two words that are written as one. Not looked
+ * for farther back than a name is long: a text may have thousands of such places. */
 static struct str name_before(struct str text, size_t end)
 {
     struct str word, run = {"", 0};
-    size_t pos = 0;
+    size_t pos = end > NAME_BACK ? end - NAME_BACK : 0;
     struct str part = str_slice(text, 0, end);
+
+    while (pos > 0 && pos < end && !char_is_space(text.ptr[pos]))
+        pos++;
 
     while (words_next(part, &pos, &word)) {
         bool joins = run.len > 0 && word.ptr == run.ptr + run.len + 1 && word.ptr[-1] == ' ';

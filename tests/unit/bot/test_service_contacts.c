@@ -45,3 +45,23 @@ TEST(what_is_no_name_makes_no_card)
     EXPECT_STR(all, "a: Who I know from this chat:\n\n- **Ana** – last heard Mon 2 Mar 2026\n");
     fixture_close(&f);
 }
+
+/* Whoever wants to keep Theo busy writes long messages that look like many names: each is read in
+ * time that grows with its length, so that this ends at once. */
+TEST(a_message_of_nothing_but_links_is_read_once)
+{
+    struct buf text = BUF_IN(t->arena);
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f));
+    while (text.len < 19 * KIB)
+        buf_add_cstr(&text, "from Ab ");
+    for (int i = 0; i < 40; i++) {
+        fixture_hear(&f, "a", "Ana", text.ptr);
+        t->fake->wall_ms += MINUTE_MS;
+    }
+    (void)fixture_said(&f);
+    fixture_hear(&f, "a", "Ana", "/contacts");
+    EXPECT(str_find(fixture_said(&f), STR("Ana"), 0) >= 0);
+    fixture_close(&f);
+}
