@@ -274,7 +274,7 @@ static size_t cut_scheme(struct redactor *r, size_t from, size_t end)
     start = at = skip_blanks(s, end);
     if (start == end)
         return 0;
-    for (; at < s.len && (is_word_char(s.ptr[at]) || (s.ptr[at] && strchr(".~+/=", s.ptr[at])));
+    for (; at < s.len && (is_word_char(s.ptr[at]) || (s.ptr[at] && strchr(".~+/=:", s.ptr[at])));
          at++)
         random |= char_is_digit(s.ptr[at]) || s.ptr[at] == '=' ||
                   (at > start && s.ptr[at] >= 'A' && s.ptr[at] <= 'Z');

@@ -280,7 +280,7 @@ static int compare(struct str text, const char *name)
     for (size_t i = 0; i < text.len; i++) {
         char c = char_lower(text.ptr[i] == '_' ? ' ' : text.ptr[i]);
 
-        if (c != name[i])
+        if (c != name[i] || c == '\0') /* a NUL in the text is not the name's end */
             return (unsigned char)c < (unsigned char)name[i] ? -1 : 1;
     }
     return name[text.len] ? -1 : 0;

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     arena_init(&arena);
     if (button_read(STR(KEY), STR("session"), text, &got))
         abort();
-    if (len >= ULID_LEN + 9) {
+    if (len >= ULID_LEN + 4 && ulid_valid(str_slice(text, 1, 1 + ULID_LEN))) {
         made = (struct bot_button){(enum bot_button_op)bytes[0], str_slice(text, 1, 1 + ULID_LEN),
             bytes[ULID_LEN + 1] << 8 | bytes[ULID_LEN + 2], bytes[ULID_LEN + 3]};
         data = button_data(STR(KEY), STR("session"), &made, &arena);

@@ -37,6 +37,7 @@ TEST(redact_secrets)
         {"Authorization: Bearer abc def\nHost: x", "Authorization: [redacted]\nHost: x"},
         {"curl -H \"authorization: Basic Zm9v\" x", "curl -H \"authorization: [redacted]\" x"},
         {"sent Bearer abc123.def-_~+/= to", "sent Bearer [redacted] to"},
+        {"Bearer /bot123456789:AAFakeFakeFakeFakeFakeFakeFakeFake0/x", "Bearer [redacted]"},
         {"Basic dXNlcjpwYXNz", "Basic [redacted]"},
         {"bot 123456789:AAF" LONG36, "bot [redacted]"},
         {"https://api.telegram.org/bot123456789:AAF" LONG36 "/getMe",

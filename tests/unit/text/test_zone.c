@@ -101,6 +101,14 @@ TEST(zone_every_hour_comes_back)
     }
 }
 
+TEST(zone_a_nul_ends_no_name)
+{
+    static const char text[] = "z\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    for (size_t len = 2; len < sizeof(text); len++)
+        EXPECT(zone_guess((struct str){text, len}) == NULL);
+}
+
 TEST(zone_names_that_are_none)
 {
     static const char *const names[] = {"", "../etc/passwd", "Europe/../../../etc/passwd",
