@@ -309,6 +309,7 @@ static void fill_options(struct server *server)
     options->write_timeout_ms = config->server_write_timeout_ms;
     options->max_header_bytes = (size_t)config->server_max_header_bytes;
     options->max_body_bytes = (size_t)config->server_max_body_bytes;
+    options->max_receiving = MAX(options->max_receiving, 4 * options->max_body_bytes);
     options->max_connections = (size_t)server->max_clients / server->lane_count + 1;
     options->tls_cert = config->tls_cert;
     options->tls_key = config->tls_key;

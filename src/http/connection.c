@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 
-enum { READ_SIZE = 4 * KIB };
+enum { READ_SIZE = 4 * KIB, SMALL_BODY = 64 * KIB };
 
 static int64_t after(const struct http_connection *conn, int64_t ms)
 {
@@ -56,6 +56,8 @@ static int body_failed(int rc, int *ret_status)
 {
     if (rc == ERR_TIMEOUT)
         *ret_status = 408;
+    else if (rc == ERR_BUSY)
+        *ret_status = 503;
     else if (rc == ERR_TOO_LARGE)
         *ret_status = 413;
     else if (rc == ERR_PROTOCOL)
@@ -69,6 +71,24 @@ static int say_continue(struct http_connection *conn, const struct http_head *he
     struct iovec piece = {text, sizeof(text) - 1};
 
     return head->expect_continue ? connection_write(conn, &piece, 1) : 0;
+}
+
+/* Who sends a body is not known before it is read: what large ones that are under way hold together
+ * has a limit, so that nobody fills the memory with bodies that never end. Small ones always go. */
+static int hold(struct http_connection *conn, size_t held, size_t more)
+{
+    struct http_server *server = conn->server;
+    size_t beyond = MAX(held + more, (size_t)SMALL_BODY) - MAX(held, (size_t)SMALL_BODY);
+
+    server->receiving += beyond;
+    if (beyond > 0 && server->receiving > server->options.max_receiving)
+        return err_set(ERR_BUSY, "too many large bodies arrive at once; try again");
+    return 0;
+}
+
+static void let_go(struct http_connection *conn, size_t held)
+{
+    conn->server->receiving -= MAX(held, (size_t)SMALL_BODY) - SMALL_BODY;
 }
 
 /* Bytes of conn->in that belong to this request, and bytes of the next one that are elsewhere. */
@@ -97,9 +117,12 @@ static int read_sized(struct http_connection *conn, const struct http_head *head
     while (rc == 0 && have < length) {
         size_t len;
         rc = connection_read(conn, body + have, length - have, deadline, &len);
-        if (rc == 0)
-            have += len;
+        if (rc != 0)
+            break;
+        rc = hold(conn, have, len);
+        have += len;
     }
+    let_go(conn, have);
     *ret_body = (struct str){body, length};
     return rc;
 }
@@ -112,7 +135,7 @@ static int read_chunked(struct http_connection *conn, const struct http_head *he
     struct buf body = BUF_IN(arena);
     struct str piece = str_slice(buf_str(&conn->in), head->head_len, conn->in.len);
     struct http_chunked decoder;
-    size_t used = 0;
+    size_t used = 0, held = 0;
     char *room = NULL;
     int rc;
 
@@ -126,7 +149,12 @@ static int read_chunked(struct http_connection *conn, const struct http_head *he
             room = arena_alloc(arena, READ_SIZE);
         piece = (struct str){room, 0};
         rc = connection_read(conn, room, READ_SIZE, deadline, &piece.len);
+        if (rc != 0)
+            break;
+        rc = hold(conn, held, piece.len);
+        held += piece.len;
     }
+    let_go(conn, held);
     *ret_body = buf_str(&body);
     ret_consumed->used = room ? conn->in.len : head->head_len + used;
     if (room)

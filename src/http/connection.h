@@ -28,6 +28,7 @@ struct http_server {
     bool acceptable;        /* a client may be waiting */
     bool draining;
     size_t connections, active;
+    size_t receiving; /* bytes of large bodies that are under way */
     struct http_connection *first;
     struct fiber *stopper; /* waits for the last connection */
     int64_t date_second;

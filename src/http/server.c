@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { ACCEPTS_PER_TURN = 64, BACKLOG = 1024, OUT_OF_FILES_PAUSE_MS = 100, DEFAULT_HEADERS = 100 };
+#define RECEIVING_MAX (64 * MIB)
 
 /* The defaults, from the table of settings. */
 enum {
@@ -35,6 +36,7 @@ void http_server_options_init(struct http_server_options *options)
         .max_header_bytes = DEFAULT_server_max_header_bytes,
         .max_headers = DEFAULT_HEADERS,
         .max_body_bytes = DEFAULT_server_max_body_bytes,
+        .max_receiving = RECEIVING_MAX,
         .max_connections = DEFAULT_server_max_connections,
     };
 }

@@ -25,6 +25,7 @@ struct http_server_options {
     int port;         /* 0: any; see http_server_port() */
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms;
     size_t max_header_bytes, max_headers, max_body_bytes;
+    size_t max_receiving;   /* bytes of bodies under way together, but for 64 KiB of each */
     size_t max_connections; /* of this loop's listener */
     /* Fail when somebody listens there already. For the first loop: the others share the port by
      * SO_REUSEPORT, which would also let a second process take half of the traffic unnoticed. */

@@ -212,6 +212,46 @@ TEST(what_is_too_large_is_refused_and_the_answer_is_seen)
     http_server_stop(house.server);
 }
 
+/* Two clients send most of a large body and then nothing: a third large one finds no room, small
+ * ones do, and so does a large one once the two have left. */
+TEST(large_bodies_under_way_have_room_together)
+{
+    static const char *const heads[] = {
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n"};
+    struct http_server_options options = quick();
+    struct house house;
+
+    options.max_receiving = 200 * KIB;
+    REQUIRE(open_house(t, &house, &options));
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        struct peer hogs[] = {peer_connect(t, http_server_port(house.server)),
+            peer_connect(t, http_server_port(house.server))};
+        struct str part = repeat(t, heads[i], 'b', 160 * KIB, "");
+        struct str got;
+
+        EXPECT(peer_send(&hogs[0], part) && peer_send(&hogs[1], part));
+        EXPECT_OK(fiber_sleep(50));
+        got = exchange(t, &house, repeat(t, heads[0], 'b', 200000, ""));
+        EXPECT_HAS(got, "HTTP/1.1 503 ");
+        EXPECT_HAS(got, "too many large bodies");
+        EXPECT_HAS(exchange(t, &house,
+                       STR("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+                           "Connection: close\r\n\r\nsmall")),
+            "HTTP/1.1 200 ");
+        peer_close(&hogs[0]);
+        peer_close(&hogs[1]);
+        EXPECT_OK(fiber_sleep(50));
+        EXPECT_HAS(exchange(t, &house,
+                       repeat(t,
+                           "POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                           "Content-Length: 200000\r\n\r\n",
+                           'b', 200000, "")),
+            "HTTP/1.1 200 ");
+    }
+    http_server_stop(house.server);
+}
+
 TEST(too_many_fields_are_refused)
 {
     struct http_server_options options = quick();
