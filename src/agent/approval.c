@@ -14,16 +14,6 @@
 #define DECIDED_LEASE_MS (10 * SECOND_MS)
 #define SWEEP_PAGE 50
 
-static struct str one_line(struct arena *arena, struct str text)
-{
-    struct str copy = str_dup(arena, inert_text(arena, text, NULL));
-
-    for (size_t i = 0; i < copy.len; i++)
-        if (char_is_space(copy.ptr[i]))
-            ((char *)(uintptr_t)copy.ptr)[i] = ' ';
-    return copy;
-}
-
 struct str approval_summary(struct arena *arena, struct str tool, const struct json *args)
 {
     struct buf out = BUF_IN(arena);
@@ -36,7 +26,7 @@ struct str approval_summary(struct arena *arena, struct str tool, const struct j
         buf_printf(&out, "%s%.*s %.*s", between, STR_ARG(json_key(one)), STR_ARG(value));
         between = ", ";
     }
-    return utf8_truncate(one_line(arena, buf_str(&out)), SUMMARY_MAX);
+    return utf8_truncate(inert_line(arena, buf_str(&out)), SUMMARY_MAX);
 }
 
 static struct str new_token(const struct env *env, struct arena *arena)
@@ -122,7 +112,7 @@ static void insert(struct run *run, const struct waiting_call *waiting, struct r
         .tool = waiting->call.name,
         .summary =
             str_is(waiting->call.name, APPROVAL_REVIEW)
-                ? utf8_truncate(one_line(run->arena, json_get_str(args, "question")), SUMMARY_MAX)
+                ? utf8_truncate(inert_line(run->arena, json_get_str(args, "question")), SUMMARY_MAX)
                 : approval_summary(run->arena, waiting->call.name, args),
         .arguments = waiting->call.arguments,
         .token = str_printf(run->arena, "%.*s.%.*s",

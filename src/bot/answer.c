@@ -197,6 +197,8 @@ static void put_approvals(
     struct bot *bot, const struct run_end *end, struct outbox_post post, struct store_batch *batch)
 {
     enum say_language language = say_language(post.caption);
+    struct bot_settings settings = settings_read(end->session->state, batch->arena);
+    const struct zone *zone = settings_zone(bot, &settings);
 
     post.caption = STR("");
     for (size_t i = 0; i < end->result->approval_count; i++) {
@@ -209,7 +211,7 @@ static void put_approvals(
                 .data = str_printf(batch->arena, "%c%.*s%.*s", no ? 'n' : 'y',
                     STR_ARG(approval->id), STR_ARG(mac))};
         post.id = str_printf(batch->arena, "%.*s|ask", STR_ARG(approval->id));
-        post.body = say_with(batch->arena, language, SAY_MAY_I, approval->summary);
+        post.body = question_text(bot, approval, zone, language, batch->arena);
         post.buttons = buttons;
         post.button_count = 2;
         outbox_put(bot->options.outbox, batch, &post);

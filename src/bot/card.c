@@ -26,15 +26,12 @@ static void write_people(struct buf *out, const struct calendar_event *event)
     }
 }
 
-/* In the zone it was booked in, and in the chat's own when that is another. */
-static void write_time(struct buf *out, const struct calendar_event *event, const struct zone *zone,
-    struct arena *arena)
+void card_time(struct buf *out, int64_t start_ms, int64_t end_ms, const struct zone *own,
+    const struct zone *zone, struct arena *arena)
 {
-    const struct zone *own = zone_get(event->time_zone);
-    struct str here = when_format(arena, event->start_ms, event->end_ms, zone), there = here;
+    struct str here = when_format(arena, start_ms, end_ms, zone);
+    struct str there = when_format(arena, start_ms, end_ms, own);
 
-    if (own)
-        there = when_format(arena, event->start_ms, event->end_ms, own);
     buf_add_str(out, there);
     if (zone != zone_utc() && !str_eq(here, there))
         buf_printf(out, "\n(%.*s)", STR_ARG(here));
@@ -43,10 +40,11 @@ static void write_time(struct buf *out, const struct calendar_event *event, cons
 struct str card_text(const struct calendar_event *event, const struct zone *zone,
     enum say_language language, struct arena *arena)
 {
+    const struct zone *own = zone_get(event->time_zone);
     struct buf out = BUF_IN(arena);
 
     buf_printf(&out, "📅 %.*s\n", STR_ARG(event->summary));
-    write_time(&out, event, zone, arena);
+    card_time(&out, event->start_ms, event->end_ms, own ? own : zone, zone, arena);
     write_people(&out, event);
     if (!str_empty(event->location))
         buf_printf(&out, "\n📍 %.*s", STR_ARG(event->location));

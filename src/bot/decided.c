@@ -76,7 +76,8 @@ static int put_one(struct bot_job *job, const struct approval_row *row, enum say
         return err_set(ERR_UNAVAILABLE, "The question itself is not out yet.");
     post = job_post(job, "told",
         str_printf(job->arena, "%.*s\n\n%.*s",
-            STR_ARG(say_with(job->arena, language, SAY_MAY_I, row->summary)), STR_ARG(text)));
+            STR_ARG(question_of(job->bot, row, chat_zone(job->chat), language, job->arena)),
+            STR_ARG(text)));
     post.id = id;
     post.kind = OUTBOX_EDIT;
     post.message_id = json_str(json_at(ids, json_len(ids) > 0 ? json_len(ids) - 1 : 0));

@@ -61,7 +61,7 @@ static int show(struct bot_job *job, const struct approval_row *row, enum say_id
 {
     struct outbox_post post = job_post(job, "decided",
         str_printf(job->arena, "%.*s\n\n%.*s",
-            STR_ARG(say_with(job->arena, job->language, SAY_MAY_I, row->summary)),
+            STR_ARG(question_of(job->bot, row, chat_zone(job->chat), job->language, job->arena)),
             STR_ARG(say_with(
                 job->arena, job->language, id, chat_party(job->bot, &job->update, job->arena)))));
     struct store_batch batch;

@@ -161,6 +161,13 @@ bool access_is_listed(const struct bot *bot, struct str id);
 /* Is it a pairing code that holds? It is used up then. 0 or 1, store errors. Yields. */
 MUST_CHECK int access_take_code(struct bot *bot, struct str code);
 
+/* question.c: what is to be approved, as Markdown in the chat's zone. Both read the calendar when
+ * an event is named. Yield. */
+struct str question_text(struct bot *bot, const struct run_approval *approval,
+    const struct zone *zone, enum say_language language, struct arena *arena);
+struct str question_of(struct bot *bot, const struct approval_row *row, const struct zone *zone,
+    enum say_language language, struct arena *arena);
+
 /* work.c */
 struct bot_job; /* what is done now */
 /* Put a stored row into the chat's queue and see to it. Takes work. */
@@ -221,6 +228,9 @@ MUST_CHECK int press_refuse(struct bot_job *job, enum say_id id);
 MUST_CHECK int press_may_decide(struct bot_job *job);
 
 /* card.c */
+/* A time in the zone it was booked in and, where that is another, in the chat's own below it. */
+void card_time(struct buf *out, int64_t start_ms, int64_t end_ms, const struct zone *own,
+    const struct zone *zone, struct arena *arena);
 struct str card_text(const struct calendar_event *event, const struct zone *zone,
     enum say_language language, struct arena *arena);
 void card_buttons(struct outbox_post *post, const struct calendar_event *event, struct str key,

@@ -232,6 +232,16 @@ struct str inert_text(struct arena *arena, struct str text, struct inert_found *
     return buf_str(&out);
 }
 
+struct str inert_line(struct arena *arena, struct str text)
+{
+    struct str inert = inert_text(arena, text, NULL);
+    struct buf out = BUF_IN(arena);
+
+    for (size_t i = 0; i < inert.len; i++)
+        buf_add_char(&out, char_is_space(inert.ptr[i]) ? ' ' : inert.ptr[i]);
+    return buf_str(&out);
+}
+
 struct str inert_frame(
     struct arena *arena, struct str source, struct str text, struct inert_found *ret_found)
 {

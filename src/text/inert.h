@@ -31,6 +31,9 @@ struct inert_found {
 /* ret_found may be NULL. The result is in arena. */
 struct str inert_text(struct arena *arena, struct str text, struct inert_found *ret_found);
 
+/* The same on one line: white space becomes a space. */
+struct str inert_line(struct arena *arena, struct str text);
+
 /* The same with a line before it that says whose words they are: "source" is a tool's name. */
 struct str inert_frame(
     struct arena *arena, struct str source, struct str text, struct inert_found *ret_found);

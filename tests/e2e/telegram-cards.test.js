@@ -26,8 +26,11 @@ const labels = (message) => (message.buttons ?? []).flat();
 
 test('an approval: only admins may, the message says who decided, and it happens once', async (t) => {
   const { house, tg, ana, eve, group } = await open(t, { config: policy });
+  ana.says(group, '/settings timezone Europe/Madrid');
+  await tg.said(group);
   ana.says(group, call('Acme'));
-  const asked = await tg.said(group, { matching: /May I/ });
+  const asked = await tg.said(group, { matching: /Book this call/ });
+  assert.match(asked.text, /^Book this call\?\n📅 Call\nTue 2 Mar 2027, 15:00–15:30 CET/);
   assert.deepEqual(labels(asked), ['Approve', 'Refuse']);
   assert.match((await answered(tg, eve.presses(asked.message, 'Approve'))).text, /admin/);
   assert.equal((await events(house)).length, 0);
@@ -41,7 +44,7 @@ test('an approval: only admins may, the message says who decided, and it happens
 test('an approval that is decided over the interface, or by nobody, says so in the chat', async (t) => {
   const { house, tg, ana, group } = await open(t, { config: policy });
   ana.says(group, call('Acme'));
-  const asked = await tg.said(group, { matching: /May I/ });
+  const asked = await tg.said(group, { matching: /Book this call/ });
   const [approval] = (await house.theo.api('GET', '/api/approvals')).json.approvals;
   assert.equal((await house.theo.api('POST', `/api/approvals/${approval.id}`, { decision: 'refuse' })).status, 200);
   const done = await becomes(tg, group, asked.id, /Refused, outside this chat/);
