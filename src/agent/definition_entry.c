@@ -103,13 +103,17 @@ static int check_tools(const struct definition_reader *r)
 {
     for (size_t i = 0; i < r->def->tool_count; i++) {
         struct str name = r->def->tools[i];
+        struct str_near near = STR_NEAR(name);
         bool known = str_find(name, STR("__"), 0) > 0; /* of a source, which may be down now */
 
-        for (size_t j = 0; j < r->tool_count && !known; j++)
+        for (size_t j = 0; j < r->tool_count && !known; j++) {
             known = str_is(name, r->tools[j]->name);
+            str_near_try(&near, str_from(r->tools[j]->name));
+        }
         if (!known)
-            return definition_wrong(r, "tools", "names %.*s, and there is no such tool",
-                (int)MIN(name.len, (size_t)60), name.ptr);
+            return definition_wrong(r, "tools", "names %.*s, and there is no such tool%s%.*s%s",
+                (int)MIN(name.len, (size_t)60), name.ptr, near.best.len ? "; did you mean " : "",
+                STR_ARG(near.best), near.best.len ? "?" : "");
     }
     return 0;
 }
@@ -123,7 +127,8 @@ static int read_schema(
     const struct json *schema = node;
 
     if (json_is(node, JSON_STRING) && json_parse(&r->set->arena, text, &schema) < 0)
-        return definition_wrong(r, member, "is not JSON: %s", err_message());
+        return definition_wrong(
+            r, member, "must be a JSON Schema: a mapping, or its JSON as text (%s)", err_message());
     if (!json_is(schema, JSON_OBJECT) || !str_is(json_get_str(schema, "type"), "object") ||
         !json_is(json_get(schema, "properties"), JSON_OBJECT))
         return definition_wrong(r, member, "must be a JSON Schema of type object, with properties");
@@ -335,6 +340,18 @@ static const struct member *find_member(enum definition_kind kind, struct str na
     return NULL;
 }
 
+static int unknown_member(const struct definition_reader *r, struct str name)
+{
+    struct str_near near = STR_NEAR(name);
+
+    for (size_t i = 0; i < ARRAY_LEN(members); i++)
+        if (members[i].of & (unsigned)r->kind)
+            str_near_try(&near, members[i].name);
+    return definition_wrong(r, NULL, "has no member %.*s; %s%.*s%s", (int)MIN(name.len, (size_t)60),
+        name.ptr, near.best.len ? "did you mean " : "docs/agents.md lists all", STR_ARG(near.best),
+        near.best.len ? "?" : "");
+}
+
 static int read_members(struct definition_reader *r)
 {
     const struct member *member;
@@ -343,8 +360,7 @@ static int read_members(struct definition_reader *r)
     for (const struct json *m = json_first(r->entry); m && rc == 0; m = json_next(m)) {
         member = find_member(r->kind, json_key(m));
         if (!member)
-            return definition_wrong(r, NULL, "has no member %.*s",
-                (int)MIN(json_key(m).len, (size_t)60), json_key(m).ptr);
+            return unknown_member(r, json_key(m));
         if (member->read)
             rc = member->read(r, m);
     }

@@ -48,43 +48,31 @@ size_t config_find(struct str name, enum name_kind kind)
     return CONFIG_NO_ROW;
 }
 
-/* Levenshtein's distance. Both have fewer than CONFIG_NAME_MAX bytes. */
-static size_t distance(struct str a, struct str b)
-{
-    size_t costs[CONFIG_NAME_MAX];
-
-    for (size_t k = 0; k <= b.len; k++)
-        costs[k] = k;
-    for (size_t i = 0; i < a.len; i++) {
-        size_t corner = costs[0];
-
-        costs[0] = i + 1;
-        for (size_t k = 0; k < b.len; k++) {
-            size_t replaced = corner + (a.ptr[i] != b.ptr[k]);
-
-            corner = costs[k + 1];
-            costs[k + 1] = MIN(replaced, MIN(costs[k], costs[k + 1]) + 1);
-        }
-    }
-    return costs[b.len];
-}
-
 size_t config_nearest(struct str name, enum name_kind kind)
 {
-    size_t best = CONFIG_NO_ROW, least = 5; /* more than that is another word */
+    struct str_near near = STR_NEAR(name);
+    size_t best = CONFIG_NO_ROW;
     char row_name[CONFIG_NAME_MAX];
 
-    if (name.len >= CONFIG_NAME_MAX)
-        return CONFIG_NO_ROW;
     for (size_t row = 0; row < config_settings_count; row++) {
         config_row_name(row, kind, row_name);
-
-        size_t away = distance(name, str_from(row_name));
-
-        if (away < least && away * 2 <= name.len)
-            best = row, least = away;
+        if (str_near_try(&near, str_from(row_name)))
+            best = row;
     }
     return best;
+}
+
+struct str config_nearest_section(struct str name)
+{
+    struct str_near near = STR_NEAR(name);
+
+    for (size_t row = 0; row < config_settings_count; row++) {
+        struct str rest = str_from(config_settings[row].name), section;
+
+        str_next(&rest, '.', &section);
+        str_near_try(&near, section);
+    }
+    return near.best;
 }
 
 bool config_is_section(struct str section)

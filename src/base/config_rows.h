@@ -24,12 +24,17 @@ size_t config_find(struct str name, enum name_kind kind);
 
 /* The row whose name differs least, for "did you mean"; CONFIG_NO_ROW when none is near. */
 size_t config_nearest(struct str name, enum name_kind kind);
+/* The same for the part before the first dot. */
+struct str config_nearest_section(struct str name);
 
 /* Does any row's dotted name start with section and a dot? */
 bool config_is_section(struct str section);
 
 /* Take what the YAML text sets. name: of the file, for messages and places. */
 MUST_CHECK int config_read_yaml(struct config *config, struct str yaml, const char *name);
+
+/* What may be meant by libyaml's description of a problem, in brackets, or "". */
+const char *config_yaml_hint(const char *problem);
 
 /* Append the list or mapping that begins with the event first to out, as JSON. */
 MUST_CHECK int config_read_tree(

@@ -43,9 +43,11 @@ static int next_value(struct tree *tree, yaml_event_t *event)
 {
     if (yaml_parser_parse(tree->parser, event))
         return 0;
-    return err_set(ERR_INVALID, "%s:%zu: not valid YAML: %s", tree->file,
-        tree->parser->problem_mark.line + 1,
-        tree->parser->problem ? tree->parser->problem : "it cannot be read");
+
+    const char *problem = tree->parser->problem ? tree->parser->problem : "it cannot be read";
+
+    return err_set(ERR_INVALID, "%s:%zu: not valid YAML: %s%s", tree->file,
+        tree->parser->problem_mark.line + 1, problem, config_yaml_hint(problem));
 }
 
 static int put_list(struct tree *tree, int depth)

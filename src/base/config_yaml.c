@@ -19,6 +19,17 @@ static int fail(const struct reader *reader, yaml_mark_t mark, const char *what)
     return err_set(ERR_INVALID, "%s:%zu: %s", reader->file, mark.line + 1, what);
 }
 
+const char *config_yaml_hint(const char *problem)
+{
+    if (strstr(problem, "cannot start any token"))
+        return " (is there a tab? YAML is indented with spaces)";
+    if (strstr(problem, "mapping values are not allowed"))
+        return " (is a line indented wrongly, or a text with a colon not in quotes?)";
+    if (strstr(problem, "did not find expected"))
+        return " (is a bracket not closed, or a text with a colon not in quotes?)";
+    return "";
+}
+
 static int next_event(struct reader *reader, yaml_event_t *event)
 {
     if (yaml_parser_parse(&reader->parser, event))
@@ -27,8 +38,8 @@ static int next_event(struct reader *reader, yaml_event_t *event)
     const yaml_parser_t *p = &reader->parser;
     const char *problem = p->problem ? p->problem : "it cannot be read";
 
-    return err_set(
-        ERR_INVALID, "%s:%zu: not valid YAML: %s", reader->file, p->problem_mark.line + 1, problem);
+    return err_set(ERR_INVALID, "%s:%zu: not valid YAML: %s%s", reader->file,
+        p->problem_mark.line + 1, problem, config_yaml_hint(problem));
 }
 
 static struct str scalar_text(const yaml_event_t *event)
@@ -97,6 +108,11 @@ static int set_value(
                            : err_field(ERR_INVALID, name.ptr,
                                  "%s: %s is a section: put its settings below it, indented",
                                  place.ptr, name.ptr);
+    else if (str_starts(scalar_text(value), STR("${")))
+        r = err_field(ERR_INVALID, name.ptr,
+            "%s: %s: variables are not put in here; leave the line out and set the variable that "
+            "docs/config.md names for it",
+            place.ptr, name.ptr);
     else if (row == CONFIG_NO_ROW || !is_null(value)) /* nothing written: the default stays */
         r = config_set(reader->config, name.ptr, scalar_text(value), ORIGIN_FILE, place.ptr);
     buf_deinit(&name);
@@ -137,7 +153,7 @@ static int set_tree(
 /* A mapping opens for the section named full. */
 static int open_section(struct reader *reader, struct str full, yaml_mark_t mark)
 {
-    size_t near;
+    struct str near;
 
     if (config_is_section(full)) {
         if (reader->depth == DEPTH_MAX)
@@ -148,10 +164,11 @@ static int open_section(struct reader *reader, struct str full, yaml_mark_t mark
     if (config_find(full, NAME_DOTTED) != CONFIG_NO_ROW)
         return err_field(ERR_INVALID, reader->path.ptr, "%s:%zu: %s takes a value, not a section",
             reader->file, mark.line + 1, reader->path.ptr);
-    near = config_nearest(full, NAME_DOTTED);
-    return err_field(ERR_INVALID, reader->path.ptr, "%s:%zu: there is no section \"%s\"%s%s%s",
-        reader->file, mark.line + 1, reader->path.ptr, near == CONFIG_NO_ROW ? "" : "; see \"",
-        near == CONFIG_NO_ROW ? "" : config_settings[near].name, near == CONFIG_NO_ROW ? "" : "\"");
+    near = config_nearest_section(full);
+    return err_field(ERR_INVALID, reader->path.ptr, "%s:%zu: there is no section \"%s\"; %s%.*s%s",
+        reader->file, mark.line + 1, reader->path.ptr,
+        near.len ? "did you mean \"" : "`theo config` lists all settings", STR_ARG(near),
+        near.len ? "\"?" : "");
 }
 
 static int add_key(struct reader *reader, const yaml_event_t *event)

@@ -257,3 +257,40 @@ bool str_to_double(struct str s, double *ret_value)
     *ret_value = value;
     return true;
 }
+
+#define NEAR_MAX 120
+
+/* Levenshtein's distance. b has fewer than NEAR_MAX bytes. */
+static size_t distance(struct str a, struct str b)
+{
+    size_t costs[NEAR_MAX];
+
+    for (size_t k = 0; k <= b.len; k++)
+        costs[k] = k;
+    for (size_t i = 0; i < a.len; i++) {
+        size_t corner = costs[0];
+
+        costs[0] = i + 1;
+        for (size_t k = 0; k < b.len; k++) {
+            size_t replaced = corner + (a.ptr[i] != b.ptr[k]);
+
+            corner = costs[k + 1];
+            costs[k + 1] = MIN(replaced, MIN(costs[k], costs[k + 1]) + 1);
+        }
+    }
+    return costs[b.len];
+}
+
+bool str_near_try(struct str_near *near, struct str word)
+{
+    size_t away;
+
+    if (near->name.len >= NEAR_MAX || word.len >= NEAR_MAX)
+        return false;
+    away = distance(near->name, word);
+    if (away >= near->least || away * 2 > near->name.len)
+        return false;
+    near->least = away;
+    near->best = word;
+    return true;
+}

@@ -72,6 +72,17 @@ struct str utf8_clean(struct arena *arena, struct str s);
 /* Length in UTF-16 code units. */
 size_t utf16_len(struct str s);
 
+/* Of words tried one after the other, the one that name is most likely a mistyped form of.
+ *   struct str_near near = STR_NEAR(name); str_near_try(&near, word); … near.best.len > 0 */
+struct str_near {
+    struct str name, best;
+    size_t least;
+};
+#define STR_NEAR(name)                                                                             \
+    ((struct str_near){(name), {NULL, 0}, 5}) /* more than four slips are another word */
+/* True when word is nearer than those before it; best is then word, which is not copied. */
+bool str_near_try(struct str_near *near, struct str word);
+
 static inline bool char_is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

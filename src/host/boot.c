@@ -242,7 +242,7 @@ static int open_agents(struct boot *boot)
             if (!str_empty(evaluation_model(&def->evaluations[j])))
                 rc = add_model(boot, evaluation_model(&def->evaluations[j]));
         if (rc < 0)
-            return err_wrap("The agent %.*s", STR_ARG(def->name));
+            return err_wrap("%.*s: the agent %.*s", STR_ARG(def->place), STR_ARG(def->name));
     }
     return rc;
 }

@@ -165,41 +165,15 @@ static int print_help(const struct command *command)
     return has_options(command) ? command->run(2, argv) : 0;
 }
 
-/* The number of single-character edits between two short words (Levenshtein). */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[32], a_len = strlen(a), b_len = MIN(strlen(b), ARRAY_LEN(row) - 1);
-
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t above = row[j], change = diagonal + (a[i - 1] != b[j - 1]);
-
-            row[j] = MIN(MIN(above + 1, row[j - 1] + 1), change);
-            diagonal = above;
-        }
-    }
-    return row[b_len];
-}
-
 static int unknown_command(const char *name)
 {
-    const char *nearest = "help";
-    size_t best = 3;
+    struct str_near near = STR_NEAR(str_from(name));
 
-    for (const struct command *command = commands; command->name; command++) {
-        size_t far = command->summary ? distance(name, command->name) : SIZE_MAX;
-
-        if (far < best && far < strlen(name)) {
-            best = far;
-            nearest = command->name;
-        }
-    }
-    return cli_wrong("there is no command \"%.60s\"; did you mean `theo %s`?", name, nearest);
+    for (const struct command *command = commands; command->name; command++)
+        if (command->summary)
+            str_near_try(&near, str_from(command->name));
+    return cli_wrong("there is no command \"%.60s\"; did you mean `theo %.*s`?", name,
+        STR_ARG(near.best.len ? near.best : STR("help")));
 }
 
 static int help_command(int argc, char **argv)

@@ -1,6 +1,8 @@
 /* The setting "mcp": a mapping of names to servers, or a list of servers with names. */
 #include "tools/mcp_private.h"
 
+#include <unistd.h>
+
 #define SERVERS_MAX 64
 #define TIMEOUT_MS_MAX HOUR_MS
 #define RESULT_BYTES_MAX (1 * MIB)
@@ -163,6 +165,25 @@ static bool good_name(struct str name)
     return name.len > 0 && name.len <= 24 && str_find(name, STR("__"), 0) < 0;
 }
 
+/* A value of another kind would be passed over. */
+static int check_kind(const struct reader *r, const struct json *m)
+{
+    static const struct {
+        const char *name, *kind;
+        enum json_type type;
+    } kinds[] = {{"url", "text", JSON_STRING}, {"command", "text", JSON_STRING},
+        {"cwd", "text", JSON_STRING}, {"description", "text", JSON_STRING},
+        {"timeout_ms", "a whole number", JSON_NUMBER},
+        {"max_result_bytes", "a whole number", JSON_NUMBER},
+        {"trust_annotations", "true or false", JSON_BOOL}};
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (str_is(json_key(m), kinds[i].name) && !json_is(m, kinds[i].type))
+            return wrong(
+                r, str_printf(&r->mcp->arena, "%s must be %s", kinds[i].name, kinds[i].kind).ptr);
+    return 0;
+}
+
 static int check_members(const struct reader *r)
 {
     static const char *const names[] = {"@line", "name", "url", "headers", "read_only",
@@ -181,6 +202,8 @@ static int check_members(const struct reader *r)
                 r, str_printf(&r->mcp->arena, "there is no option \"%.*s\"; see docs/%s.md",
                        STR_ARG(json_key(m)), r->setting)
                        .ptr);
+        if (check_kind(r, m) < 0)
+            return ERR_INVALID;
     }
     return 0;
 }
@@ -218,7 +241,10 @@ static int read_peer(struct reader *r)
     int rc;
 
     if (str_empty(url) == str_empty(command))
-        return wrong(r, "it needs either url or command");
+        return wrong(r, str_is(str_from(r->setting), "a2a") ? "it needs a url"
+                                                            : "it needs either url or command");
+    if (str_find(command, STR(" "), 0) >= 0 && access(str_cstr(&r->mcp->arena, command), X_OK) != 0)
+        return wrong(r, "command must be a program alone; what follows it belongs into args");
     if (!str_empty(cwd))
         r->server->cwd = str_cstr(&r->mcp->arena, cwd);
     if (str_empty(url)) {

@@ -146,10 +146,63 @@ test('config shows each value with its origin; environment and flags win over th
   assert.equal((await run(['config'], { env: { THEO_LISTNE: 'x' } })).code, 2);
 }));
 
-test('the example configuration is valid', async () => {
-  const out = await run(['config'], { env: { THEO_CONFIG: join(root, 'theo.example.yaml') } });
-  assert.equal(out.code, 0, out.stderr);
-});
+// What is written, the line that is named, and what else the message must say.
+const YAML = [
+  ['agents:\n  a:\n    rol: x\n', 3, /agents\.a.*rol.*did you mean role/],
+  ['agents:\n  a:\n    role: x\n    tools: [shedule]\n', 3, /agents\.a\.tools.*shedule.*did you mean schedule/],
+  ['agents:\n  a: {role: x, tools: schedule}\n', 2, /agents\.a\.tools must be a list/],
+  ['agents:\n  - name: a\n', 1, /agents must be a mapping/],
+  ['agents:\n\ta: {role: x}\n', 2, /tab.*spaces/],
+  ['agents:\n  a: {role: x, model: "opnai:x"}\n', 2, /agent a.*"opnai:x".*openai/],
+  ['agents:\n  a: {role: x, model: openai: x}\n', 2, /colon not in quotes/],
+  ['agents:\n  a: {role: x}\n  a: {role: y}\n', 3, /agents\.a has a name that another/],
+  ['agents:\n  a: {role: x, max-tool-calls: many}\n', 2, /max-tool-calls must be a whole number/],
+  ['agents:\n  a: {role: x, output-schema: {type: objct}}\n', 2, /output-schema must be a JSON Schema/],
+  ['agents:\n  a: {role: x, knowledge: [nowhere.md]}\n', 2, /nowhere\.md/],
+  ['agents:\n  a: {role: x, evaluations: [groundd]}\n', 2, /groundd.*grounded, language, judge/],
+  ['agents:\n  a: {role: x}\nteams:\n  t: {role: y, mode: route, members: [a, b]}\n', 4, /teams\.t\.members names b/],
+  ['agents:\n  a: {role: x}\nteams:\n  t: {role: y, mode: coordnate, members: [a]}\n', 4, /teams\.t\.mode must be coordinate, route/],
+  ['teams:\n  t: {role: y, mode: route, members: [u]}\n  u: {role: y, mode: route, members: [t]}\n', 2, /lead back to the team/],
+  ['workflows:\n  w: {role: x}\n', 2, /workflows\.w needs a list of steps/],
+  ['workflows:\n  w:\n    steps:\n      - {name: s, agent: nobody}\n', 4, /workflows\.w\.s names nobody/],
+  ['agents:\n  a: {role: x}\nworkflows:\n  w:\n    steps:\n      - {name: s, agent: a, input: "{{nope}}"}\n', 6, /\{\{nope\}\}/],
+  ['agents:\n  a: {role: x}\nworkflows:\n  w:\n    steps:\n      - {name: s, agent: a, on-error: ignore}\n', 6, /on-error must be fail or skip/],
+  ['policy:\n  tool: {schedule: {approval: required}}\n', 2, /policy\.tool.*known are tools/],
+  ['policy:\n  tools:\n    shedule: {approval: required}\n', 3, /shedule/],
+  ['policy:\n  tools:\n    schedule: {approval: yes}\n', 3, /approval must be none, audit or required/],
+  ['guards:\n  before: [redct]\n', 2, /redct.*redact, injection/],
+  ['guards:\n  before:\n    - redact: {kinds: [carrd]}\n', 3, /kinds.*email, phone, card, iban/],
+  ['mcp:\n  x: {}\n', 2, /MCP server x.*url or command/],
+  ['mcp:\n  x: {url: "http://b.example", heders: {}}\n', 2, /"heders"/],
+  ['mcp:\n  x: {command: npx some-server}\n', 2, /args/],
+  ['mcp:\n  x: {url: "http://b.example", timeout_ms: soon}\n', 2, /timeout_ms must be a whole number/],
+  ['mcp:\n  x: {url: "http://b.example", headers: {A: "${NOPE_KEY}"}}\n', 2, /NOPE_KEY/],
+  ['a2a:\n  r: {description: x}\n', 2, /A2A agent r.*url/],
+  ['telegram:\n  tokn: x\n', 2, /telegram\.tokn.*did you mean "telegram\.token"/],
+  ['telegrm:\n  token: x\n', 1, /did you mean "telegram"/],
+  ['run:\n  record: maybe\n', 2, /run\.record must be true or false/],
+  ['threads: 1\nthreads: 2\n', 2, /theo\.yaml:1/],
+  ['log:\n level: info\n  format: json\n', 3, /indented wrongly/],
+  ['openai:\n  api-key: ${OPENAI_API_KEY}\n', 2, /openai\.api-key.*variable/],
+];
+
+test('a mistake in theo.yaml is one line with file, line, name and remedy', withDir(async (dir) => {
+  for (const [text, line, says] of YAML) {
+    writeFileSync(join(dir, 'theo.yaml'), text);
+    const out = await run(['chat', '-', '--store', 'memory', '--data-dir', join(dir, 'data')], { cwd: dir, input: 'Ana: hi' });
+    assert.equal(out.code, 2, `${text}${out.stderr}${out.stdout}`);
+    assert.equal(out.stderr.trim().split('\n').length, 1, out.stderr);
+    assert.ok(out.stderr.startsWith(`theo: theo.yaml:${line}: `), `${text}${out.stderr}`);
+    assert.match(out.stderr, says);
+  }
+}));
+
+test('the example configurations are valid', withDir(async (dir) => {
+  for (const file of ['theo.example.yaml', 'examples/house.yaml', 'examples/review.yaml']) {
+    const out = await run(['chat', '-', '--store', 'memory', '--data-dir', dir, '--config', join(root, file)], { input: 'Ana: hi' });
+    assert.equal(out.code, 0, `${file}: ${out.stderr}`);
+  }
+}));
 
 test('doctor says what is wrong and what to do', withDir(async (dir) => {
   const data = join(dir, 'data');

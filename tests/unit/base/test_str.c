@@ -122,3 +122,17 @@ TEST(str_to_double_takes_decimals_only)
         EXPECT(!str_to_double(str_from(wrong[i]), &value));
     EXPECT(value == 42);
 }
+
+TEST(the_nearest_word_is_a_slip_of_the_name_and_no_other_word)
+{
+    struct str_near near = STR_NEAR(STR("shedule"));
+
+    EXPECT_EQ(str_near_try(&near, STR("recall")), false);
+    EXPECT_EQ(str_near_try(&near, STR("schedules")), true);
+    EXPECT_EQ(str_near_try(&near, STR("schedule")), true);
+    EXPECT_EQ(str_near_try(&near, STR("schedules")), false);
+    EXPECT_EQ(str_is(near.best, "schedule"), true);
+    near = STR_NEAR(STR("no"));
+    EXPECT_EQ(str_near_try(&near, STR("yes")), false);
+    EXPECT_EQ(str_empty(near.best), true);
+}
