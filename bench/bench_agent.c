@@ -96,7 +96,9 @@ static int64_t now_ns(void)
 /* One turn; session becomes the chat's. Returns what it took in ns. */
 static int64_t turn(struct bench *bench, struct buf *session)
 {
-    static struct chat_message said = {.party = STR("Ana"), .text = STR("Theo, what is 20 + 22?")};
+    static int number; /* who says the same words again repeats what is stored */
+    char text[64];
+    struct chat_message said = {.party = STR("Ana"), .text = {text, 0}};
     struct run_request request = {.workspace_id = STR("bench"),
         .key_id = STR(""),
         .session_id = buf_str(session),
@@ -108,6 +110,7 @@ static int64_t turn(struct bench *bench, struct buf *session)
     struct arena arena;
     int64_t begun = now_ns(), took;
 
+    said.text.len = (size_t)snprintf(text, sizeof(text), "Theo, what is 20 + %d?", ++number);
     arena_init(&arena);
     if (run_chat(&bench->house, &request, &arena, &result) < 0) {
         fprintf(stderr, "bench-agent: %s\n", err_message());

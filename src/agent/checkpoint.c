@@ -71,8 +71,10 @@ static void write_own(struct json_writer *w, const struct run *run)
     json_name(w, "counts");
     json_object_begin(w);
     for (size_t i = 0; i < run->tool_count; i++)
-        if (run->call_counts[i] > 0)
-            json_i64_member(w, run->tool_list[i]->name, run->call_counts[i]);
+        if (run->call_counts[i] > 0) {
+            json_name_str(w, str_from(run->tool_list[i]->name));
+            json_put_i64(w, run->call_counts[i]);
+        }
     json_object_end(w);
 }
 

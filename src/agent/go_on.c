@@ -204,7 +204,7 @@ static int claim(struct going *going)
 
 static int furnish(struct run *run)
 {
-    struct transcript none = {0};
+    const struct session_need none = {0};
     int rc = session_read(run->house->store, run->row.workspace_id, run->row.session_id, &none,
         run->arena, &run->session);
 

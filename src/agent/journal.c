@@ -243,12 +243,12 @@ static int read_again(struct run *run, bool by_key)
 {
     struct store *store = run->house->store;
     struct str workspace = run->row.workspace_id;
-    const struct transcript *next = &run->request->chat;
+    const struct session_need need = {run->request->chat, run->request->answer_seq};
 
     if (by_key)
         return session_read_by_key(
-            store, workspace, run->session.row.chat_key, next, run->arena, &run->session);
-    return session_read(store, workspace, run->session.row.id, next, run->arena, &run->session);
+            store, workspace, run->session.row.chat_key, &need, run->arena, &run->session);
+    return session_read(store, workspace, run->session.row.id, &need, run->arena, &run->session);
 }
 
 /* after: what the commit made of the session. */
@@ -279,10 +279,11 @@ static struct str once_key(const struct run *run)
 static int open_session(struct run *run)
 {
     const struct run_request *request = run->request;
+    const struct session_need need = {request->chat, request->answer_seq};
 
     if (!str_empty(request->session_id))
-        return session_read(run->house->store, request->workspace_id, request->session_id,
-            &request->chat, run->arena, &run->session);
+        return session_read(run->house->store, request->workspace_id, request->session_id, &need,
+            run->arena, &run->session);
     session_new(&run->session, run->house->env, run->arena, request->workspace_id, request->channel,
         once_key(run), request->chat.messages[0].text);
     return 0;

@@ -11,7 +11,7 @@
 #define RECALL_NOTES 40
 #define RECALL_TOKENS 1500
 #define READ_MOST 400 /* messages of one writing */
-#define READ_PAGE 100
+#define READ_PAGE 24  /* about what is new */
 #define TRIES 10
 #define WRITE_TIMEOUT_MS (30 * SECOND_MS)
 

@@ -109,7 +109,7 @@ struct model_message *prompt_messages(const struct prompt_scene *scene,
 {
     size_t first = first_kept(chat), count = 0;
     struct model_message *messages =
-        arena_array(arena, struct model_message, chat->count - first + 2 + extra);
+        arena_alloc(arena, (chat->count - first + 2 + extra) * sizeof(*messages));
     struct str system = prompt_system(scene, arena);
 
     if (first > 0)

@@ -3,11 +3,15 @@
 #include "store/messages.h"
 #include "text/tokens.h"
 
-/* History is read in pages until it holds that many tokens or messages, and as much as the request
- * may repeat. */
+/* So much of the history is looked at for the end of a request that repeats it. */
 #define PAGE 32
+/* History is read until it holds that many tokens or messages, and as much as the request may
+ * repeat. What lies before is summed up every 20 messages (memory.every-messages), so the window
+ * holds what the summary does not have yet and as much again. */
 #define TOKENS_ENOUGH 4000
-#define MESSAGES_ENOUGH 64
+#define WINDOW 40
+/* A turn is often two messages in one row. */
+#define ROWS (WINDOW / 2)
 #define MESSAGES_MOST (2 * TRANSCRIPT_MESSAGES_MAX + 8)
 /* When a chat was used last is known within this. */
 #define USED_WITHIN_MS MINUTE_MS
@@ -62,9 +66,10 @@ static void history_add(struct history *history, const struct message_row *row, 
     history->count++;
 }
 
-static void history_turn(struct history *history)
+/* What was added from place begin on comes in the other order. */
+static void history_turn(struct history *history, size_t begin)
 {
-    for (size_t i = 0, j = history->count; i + 1 < j; i++) {
+    for (size_t i = begin, j = history->count; i + 1 < j; i++) {
         struct chat_message message = history->messages[i];
         bool outgoing = history->outgoing[i];
 
@@ -130,81 +135,85 @@ static bool history_enough(const struct history *history, size_t wanted)
 {
     if (history->count < wanted)
         return false;
-    return history->count >= MESSAGES_ENOUGH || has_tokens_enough(history);
+    return history->count >= WINDOW || has_tokens_enough(history);
 }
 
-static size_t next_limit(const struct history *history, size_t wanted)
-{
-    size_t missing = wanted > history->count ? wanted - history->count : 0;
-
-    return MIN(MAX(missing, (size_t)PAGE), (size_t)1000);
-}
-
-/* The stored messages, newest first, as they come out of the store row by row. */
+/* The stored rows, newest first, as they come out of the store. */
 struct tail {
     struct store *store;
-    struct store_query query;
+    struct message_place place;
     struct store_page page;
     size_t at; /* in page */
-    bool begun;
 };
 
 static bool tail_has_more(const struct tail *tail)
 {
-    return !tail->begun || tail->at < tail->page.count || !str_empty(tail->page.cursor);
+    return tail->at < tail->page.count || tail->page.more;
 }
 
-static int tail_page(struct tail *tail, size_t rows, struct arena *arena)
+static int tail_row(
+    struct tail *tail, size_t missing, struct arena *arena, const struct message_row **ret_row)
 {
-    int rc;
+    if (tail->at == tail->page.count) {
+        size_t rows = MIN(MAX(missing / 2, (size_t)ROWS), (size_t)1000);
+        int rc = messages_rows_before(tail->store, &tail->place, rows, arena, &tail->page);
 
-    tail->query.cursor = tail->begun ? tail->page.cursor : STR("");
-    tail->query.limit = rows;
-    rc = messages_list_rows(tail->store, &tail->query, arena, &tail->page);
-    tail->begun = true;
-    tail->at = 0;
-    return rc;
+        if (rc < 0)
+            return rc;
+        tail->at = 0;
+    }
+    if (tail->page.count == 0)
+        return 0;
+    *ret_row = (const struct message_row *)tail->page.rows + tail->at++;
+    tail->place.before = (*ret_row)->seq;
+    return 1;
 }
 
-/* Up to so many more messages. */
-static int tail_read(struct tail *tail, size_t limit, struct history *history, struct arena *arena)
+/* Read on until there are so many messages; a row is read to its end. */
+static int tail_read(struct tail *tail, size_t count, struct history *history, struct arena *arena)
 {
-    for (size_t i = 0; i < limit && tail_has_more(tail); i++) {
-        if (tail->at == tail->page.count) {
-            int rc = tail_page(tail, limit - i, arena);
+    while (history->count < count && tail_has_more(tail)) {
+        size_t begin = history->count;
+        const struct message_row *row;
+        struct message_reader reader;
+        int rc = tail_row(tail, count - begin, arena, &row);
 
-            if (rc != 0 || tail->page.count == 0)
-                return rc;
-        }
-        history_add(history, (const struct message_row *)tail->page.rows + tail->at++, arena);
+        if (rc <= 0)
+            return rc;
+        reader = message_reader(row);
+        while ((rc = message_next(&reader)) > 0)
+            history_add(history, &reader.message, arena);
+        if (rc < 0)
+            return rc;
+        history_turn(history, begin);
     }
     return 0;
 }
 
-static int read_history(struct store *store, const struct transcript *next, struct arena *arena,
+/* How many messages the request may repeat, or lie behind the one that it is about. */
+static size_t wanted_messages(const struct chat_session_row *row, const struct session_need *need)
+{
+    int64_t behind = need->seq > 0 ? row->message_count - need->seq : 0;
+
+    return MIN(need->next.count * 2 + 8 + (size_t)MAX(behind, (int64_t)0), (size_t)MESSAGES_MOST);
+}
+
+static int read_history(struct store *store, const struct session_need *need, struct arena *arena,
     struct session *session)
 {
     struct history history = {0};
-    size_t wanted = MIN(next->count * 2 + 8, (size_t)MESSAGES_MOST), limit = PAGE;
+    size_t wanted = wanted_messages(&session->row, need);
     struct tail tail = {.store = store,
-        .query = {
-            .entity = STORE_MESSAGES,
-            .workspace_id = session->row.workspace_id,
-            .index = STORE_CHILDREN,
-            .value = session->row.id,
-            .descending = true,
-        }};
+        .place = {session->row.workspace_id, session->row.id, 0},
+        .page = {.more = true}};
+    int rc = tail_read(&tail, PAGE, &history, arena);
 
-    do {
-        int rc = tail_read(&tail, limit, &history, arena);
-
-        if (rc != 0)
-            return rc;
-        if (history.count == PAGE && tail_has_more(&tail) && find_inside(&history, next, session))
-            break;
-        limit = next_limit(&history, wanted);
-    } while (tail_has_more(&tail) && !history_enough(&history, wanted));
-    history_turn(&history);
+    if (rc == 0 && !(tail_has_more(&tail) && find_inside(&history, &need->next, session)) &&
+        !history_enough(&history, wanted))
+        rc = tail_read(&tail, MAX(wanted, (size_t)WINDOW), &history, arena);
+    if (rc < 0)
+        return rc;
+    history_turn(&history, 0);
     session->stored = (struct transcript){history.messages, history.count};
     session->outgoing = history.outgoing;
     session->whole = !tail_has_more(&tail);
@@ -212,7 +221,7 @@ static int read_history(struct store *store, const struct transcript *next, stru
 }
 
 int session_read(struct store *store, struct str workspace_id, struct str id,
-    const struct transcript *next, struct arena *arena, struct session *ret_session)
+    const struct session_need *need, struct arena *arena, struct session *ret_session)
 {
     struct session session = {0};
     int rc = store_get(store, STORE_CHAT_SESSIONS, workspace_id, id, arena, &session.row);
@@ -221,7 +230,7 @@ int session_read(struct store *store, struct str workspace_id, struct str id,
         return err_field(ERR_NOT_FOUND, "session_id",
             "There is no such session; leave session_id out to begin a new one.");
     if (rc == 0)
-        rc = read_history(store, next, arena, &session);
+        rc = read_history(store, need, arena, &session);
     if (rc < 0)
         return rc;
     *ret_session = session;
@@ -229,13 +238,13 @@ int session_read(struct store *store, struct str workspace_id, struct str id,
 }
 
 int session_read_by_key(struct store *store, struct str workspace_id, struct str chat_key,
-    const struct transcript *next, struct arena *arena, struct session *ret_session)
+    const struct session_need *need, struct arena *arena, struct session *ret_session)
 {
     struct session session = {0};
     int rc = store_find(store, STORE_CHAT_SESSIONS, workspace_id, 0, chat_key, arena, &session.row);
 
     if (rc == 0)
-        rc = read_history(store, next, arena, &session);
+        rc = read_history(store, need, arena, &session);
     if (rc != 0)
         return rc;
     *ret_session = session;

@@ -26,13 +26,20 @@ struct session {
 void session_new(struct session *ret_session, const struct env *env, struct arena *arena,
     struct str workspace_id, struct str channel, struct str chat_key, struct str title);
 
-/* Read session id and enough history to merge next. 0 or ERR_NOT_FOUND (field "session_id"), store
+/* What the history is read for: to join the request's messages on to it, and to show the stored
+ * message number seq (0: none) with some of what was said before it. */
+struct session_need {
+    struct transcript next;
+    int64_t seq;
+};
+
+/* Read session id and enough of its history. 0 or ERR_NOT_FOUND (field "session_id"), store
  * errors. Yields. */
 MUST_CHECK int session_read(struct store *store, struct str workspace_id, struct str id,
-    const struct transcript *next, struct arena *arena, struct session *ret_session);
+    const struct session_need *need, struct arena *arena, struct session *ret_session);
 /* The same by chat_key; 0 or STORE_MISSING. Yields. */
 MUST_CHECK int session_read_by_key(struct store *store, struct str workspace_id,
-    struct str chat_key, const struct transcript *next, struct arena *arena,
+    struct str chat_key, const struct session_need *need, struct arena *arena,
     struct session *ret_session);
 
 /* How many messages at the start of next are stored already, and the chat that the run is about:

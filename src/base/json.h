@@ -63,10 +63,12 @@ void json_object_begin(struct json_writer *w);
 void json_object_end(struct json_writer *w);
 void json_array_begin(struct json_writer *w);
 void json_array_end(struct json_writer *w);
-void json_name(struct json_writer *w, const char *key);
+void json_name(struct json_writer *w, const char *key); /* a constant: visible ASCII, no quotes */
 void json_name_str(struct json_writer *w, struct str key);
 void json_put_str(struct json_writer *w, struct str value);   /* invalid UTF-8 becomes U+FFFD */
 void json_put_cstr(struct json_writer *w, const char *value); /* NULL writes null */
+/* One string of several parts. */
+void json_put_joined(struct json_writer *w, const struct str *parts, size_t count);
 void json_put_i64(struct json_writer *w, int64_t value);
 void json_put_double(struct json_writer *w, double value); /* shortest form; NaN, Inf write null */
 void json_put_bool(struct json_writer *w, bool value);

@@ -20,32 +20,37 @@ size_t json_escape_len(struct str text, size_t at, bool *ret_bad);
 /* Position behind the characters of numbers that start at at. */
 size_t json_number_end(struct str text, size_t at);
 
-#define EVERY_BYTE(b) (0x0101010101010101u * (b))
+/* Sixteen bytes at once, by whatever vector instructions the processor has. */
+typedef unsigned char json_bytes __attribute__((vector_size(16)));
 
-/* The high bit of a byte is set where word may hold a byte below 0x20, a quote or a backslash, see
- * "Determine if a word has a zero byte" in graphics.stanford.edu/~seander/bithacks.html. A byte
- * above the first such one may be marked wrongly; if none is marked there is none. */
-static inline uint64_t json_special(uint64_t word)
+static inline json_bytes json_load(const char *at)
 {
-    uint64_t quote = word ^ EVERY_BYTE('"'), backslash = word ^ EVERY_BYTE('\\');
-    uint64_t hit = ((word - EVERY_BYTE(0x20)) & ~word) | ((quote - EVERY_BYTE(1)) & ~quote) |
-                   ((backslash - EVERY_BYTE(1)) & ~backslash);
+    json_bytes bytes;
 
-    return hit & EVERY_BYTE(0x80);
+    memcpy(&bytes, at, sizeof(bytes));
+    return bytes;
+}
+
+static inline bool json_any(json_bytes bytes)
+{
+    uint64_t words[2];
+
+    memcpy(words, &bytes, sizeof(words));
+    return (words[0] | words[1]) != 0;
+}
+
+/* Which bytes are below 0x20, a quote or a backslash. */
+static inline json_bytes json_special(json_bytes bytes)
+{
+    return (json_bytes)(bytes < 0x20) | (json_bytes)(bytes == '"') | (json_bytes)(bytes == '\\');
 }
 
 /* Position of the first byte from at on that is below 0x20, a quote or a backslash; text.len if
  * there is none. */
 static inline size_t json_plain_end(struct str text, size_t at)
 {
-    uint64_t word;
-
-    while (text.len - at >= sizeof(word)) {
-        memcpy(&word, text.ptr + at, sizeof(word));
-        if (json_special(word))
-            break;
-        at += sizeof(word);
-    }
+    while (text.len - at >= sizeof(json_bytes) && !json_any(json_special(json_load(text.ptr + at))))
+        at += sizeof(json_bytes);
     while (at < text.len && (unsigned char)text.ptr[at] >= 0x20 && text.ptr[at] != '"' &&
            text.ptr[at] != '\\')
         at++;

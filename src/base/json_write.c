@@ -93,36 +93,35 @@ static void put_escaped(struct buf *out, struct str s)
     }
 }
 
-/* Visible ASCII with nothing to escape, as names and most values are. */
-static bool is_plain(struct str s)
+static bool plain_bytes(json_bytes bytes)
 {
-    uint64_t word;
-    size_t at = 0;
-
-    for (; s.len - at >= sizeof(word); at += sizeof(word)) {
-        memcpy(&word, s.ptr + at, sizeof(word));
-        if ((word | json_special(word)) & EVERY_BYTE(0x80))
-            return false;
-    }
-    word = EVERY_BYTE('a');
-    for (size_t i = 0; at + i < s.len; i++)
-        word = word << 8 | (unsigned char)s.ptr[at + i];
-    return !((word | json_special(word)) & EVERY_BYTE(0x80));
+    return !json_any(json_special(bytes) | (json_bytes)(bytes > 0x7f));
 }
 
-static void put_string(struct buf *out, struct str s)
+/* ASCII with nothing to escape, as names and most values are. */
+static bool is_plain(struct str s)
 {
-    char *to = buf_reserve(out, s.len + 2);
+    json_bytes bytes = {0};
 
-    if (is_plain(s)) {
-        to[0] = '"';
+    if (s.len < sizeof(bytes)) {
+        memset(&bytes, 'a', sizeof(bytes));
         if (s.len)
-            memcpy(to + 1, s.ptr, s.len);
-        memcpy(to + 1 + s.len, "\"", 2);
-        out->len += s.len + 2;
+            memcpy(&bytes, s.ptr, s.len);
+        return plain_bytes(bytes);
+    }
+    for (size_t at = 0; at + sizeof(bytes) < s.len; at += sizeof(bytes))
+        if (!plain_bytes(json_load(s.ptr + at)))
+            return false;
+    return plain_bytes(json_load(s.ptr + s.len - sizeof(bytes)));
+}
+
+/* What stands between the quotes. */
+static void put_inside(struct buf *out, struct str s)
+{
+    if (is_plain(s)) {
+        buf_add_str(out, s);
         return;
     }
-    buf_add_char(out, '"');
     for (;;) {
         size_t good = utf8_valid_len(s);
 
@@ -132,6 +131,13 @@ static void put_string(struct buf *out, struct str s)
         buf_add(out, "\xef\xbf\xbd", 3);
         s = str_slice(s, good + 1, s.len);
     }
+}
+
+static void put_string(struct buf *out, struct str s)
+{
+    buf_reserve(out, s.len + 2);
+    buf_add_char(out, '"');
+    put_inside(out, s);
     buf_add_char(out, '"');
 }
 
@@ -146,13 +152,34 @@ void json_name_str(struct json_writer *w, struct str key)
 
 void json_name(struct json_writer *w, const char *key)
 {
-    json_name_str(w, str_from(key));
+    size_t len = strlen(key);
+    char *to = buf_reserve(w->out, len + 4);
+    bool comma = w->depth > 0 && !(w->first >> w->depth & 1);
+
+    assert(w->depth > 0 && !w->after_key && is_plain((struct str){key, len}));
+    w->first &= ~((uint64_t)1 << w->depth);
+    if (comma)
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, key, len);
+    memcpy(to + len, "\":", 3);
+    w->out->len += len + 3 + comma;
+    w->after_key = true;
 }
 
 void json_put_str(struct json_writer *w, struct str value)
 {
     separate(w);
     put_string(w->out, value);
+}
+
+void json_put_joined(struct json_writer *w, const struct str *parts, size_t count)
+{
+    separate(w);
+    buf_add_char(w->out, '"');
+    for (size_t i = 0; i < count; i++)
+        put_inside(w->out, parts[i]);
+    buf_add_char(w->out, '"');
 }
 
 void json_put_cstr(struct json_writer *w, const char *value)

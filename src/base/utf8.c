@@ -40,12 +40,12 @@ static size_t sequence_len(const unsigned char *p, size_t left)
 static size_t valid_until(struct str s, size_t at)
 {
     while (at < s.len) {
-        uint64_t word;
+        uint64_t words[2];
 
-        if (s.len - at >= sizeof(word)) {
-            memcpy(&word, s.ptr + at, sizeof(word));
-            if (!(word & 0x8080808080808080u)) {
-                at += sizeof(word);
+        if (s.len - at >= sizeof(words)) {
+            memcpy(words, s.ptr + at, sizeof(words));
+            if (!((words[0] | words[1]) & 0x8080808080808080u)) {
+                at += sizeof(words);
                 continue;
             }
         }

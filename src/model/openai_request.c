@@ -31,16 +31,11 @@ static const char *limit_field(enum openai_dialect dialect)
 /* Speakers are named in the text: Groq refuses messages[].name, others ignore it. */
 static void write_user(struct json_writer *w, const struct model_message *message)
 {
-    struct buf text = BUF_HEAP;
-    if (str_empty(message->author)) {
-        json_str_member(w, "content", message->content);
-        return;
-    }
-    buf_add_str(&text, message->author);
-    buf_add_cstr(&text, ": ");
-    buf_add_str(&text, message->content);
-    json_str_member(w, "content", buf_str(&text));
-    buf_deinit(&text);
+    const struct str said[] = {message->author, STR(": "), message->content};
+    size_t unnamed = str_empty(message->author) ? 2 : 0;
+
+    json_name(w, "content");
+    json_put_joined(w, said + unnamed, ARRAY_LEN(said) - unnamed);
 }
 
 /* Several servers parse the arguments of earlier calls and fail on broken ones; a broken text is

@@ -85,16 +85,36 @@ static bool index_key(const struct store_schema *schema, const struct store_inde
     return true;
 }
 
+/* In front of a row that is kept. */
+struct kept {
+    size_t text_len; /* of all its strings, with a NUL behind each */
+    char row[] __attribute__((aligned(16)));
+};
+
+static struct kept *kept_of(const void *row)
+{
+    return (struct kept *)((uintptr_t)row - offsetof(struct kept, row));
+}
+
+static void row_free(void *row)
+{
+    if (row)
+        free(kept_of(row));
+}
+
 /* One block of memory: the struct and behind it the bytes of its strings. */
 static void *row_copy(const struct store_schema *schema, const void *row)
 {
-    size_t size = schema->row_size;
+    size_t text_len = 0;
+    struct kept *kept;
     char *copy, *bytes;
 
     for (size_t i = 0; i < schema->column_count; i++)
         if (schema->columns[i].type == COLUMN_TEXT || schema->columns[i].type == COLUMN_SEALED)
-            size += row_str(row, &schema->columns[i])->len + 1;
-    copy = xmalloc(size);
+            text_len += row_str(row, &schema->columns[i])->len + 1;
+    kept = xmalloc(sizeof(*kept) + schema->row_size + text_len);
+    kept->text_len = text_len;
+    copy = kept->row;
     memcpy(copy, row, schema->row_size);
     bytes = copy + schema->row_size;
     for (size_t i = 0; i < schema->column_count; i++) {
@@ -111,25 +131,20 @@ static void *row_copy(const struct store_schema *schema, const void *row)
 }
 
 /* A copy of a row that this store keeps, in ret_row, its strings in arena: they are moved at once,
- * because row_copy() laid them side by side behind the row, in the order of the columns. */
+ * because row_copy() laid them side by side behind the row. */
 static void row_read(
-    const struct store_schema *schema, const void *kept, struct arena *arena, void *ret_row)
+    const struct store_schema *schema, const void *row, struct arena *arena, void *ret_row)
 {
-    const char *bytes = (const char *)kept + schema->row_size, *end = bytes;
-    char *copy;
+    const char *bytes = (const char *)row + schema->row_size;
+    size_t text_len = kept_of(row)->text_len;
+    char *copy = arena_alloc(arena, text_len);
+    const struct store_column *end = schema->columns + schema->column_count;
 
-    for (size_t i = schema->column_count; i-- > 0 && end == bytes;)
-        if (schema->columns[i].type == COLUMN_TEXT || schema->columns[i].type == COLUMN_SEALED) {
-            const struct str *last = row_str(kept, &schema->columns[i]);
-
-            end = last->ptr + last->len + 1;
-        }
-    copy = arena_alloc(arena, (size_t)(end - bytes));
-    memcpy(copy, bytes, (size_t)(end - bytes));
-    memcpy(ret_row, kept, schema->row_size);
-    for (size_t i = 0; i < schema->column_count; i++)
-        if (schema->columns[i].type == COLUMN_TEXT || schema->columns[i].type == COLUMN_SEALED) {
-            struct str *value = row_str(ret_row, &schema->columns[i]);
+    memcpy(copy, bytes, text_len);
+    memcpy(ret_row, row, schema->row_size);
+    for (const struct store_column *column = schema->columns; column < end; column++)
+        if (column->type == COLUMN_TEXT || column->type == COLUMN_SEALED) {
+            struct str *value = row_str(ret_row, column);
 
             value->ptr = copy + (value->ptr - bytes);
         }
@@ -278,7 +293,7 @@ static void finish_changes(struct store_backend *memory, struct changes *changes
         struct change *item = &changes->items[--changes->count];
         if (!keep)
             replace(memory, item->entity, item->new_row, item->old_row);
-        free(keep ? item->old_row : item->new_row);
+        row_free(keep ? item->old_row : item->new_row);
     }
     arena_deinit(&changes->arena);
 }
@@ -518,7 +533,7 @@ static void memory_close(struct store_backend *memory)
     for (size_t i = 0; i < STORE_ENTITY_COUNT; i++) {
         for (size_t j = 0; j < store_schemas[i].index_count; j++)
             sorted_deinit(&memory->tables[i].indexes[j], NULL);
-        sorted_deinit(&memory->tables[i].rows, free);
+        sorted_deinit(&memory->tables[i].rows, row_free);
     }
     sorted_deinit(&memory->meta, free);
     pthread_mutex_destroy(&memory->mutex);

@@ -2,20 +2,18 @@
 
 #include "store/front.h"
 
+#include <endian.h>
+
 /* A row is closed beyond so many messages or bytes, so that reading the end of a chat stays cheap
  * after somebody sent a very long one. */
 #define ROW_MESSAGES 64
 #define ROW_BYTES ((size_t)32 * KIB)
 
-static void add_number(struct buf *out, uint64_t value, int bytes)
-{
-    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8)
-        buf_add_char(out, (char)(value >> shift & 255));
-}
-
 static void add_str(struct buf *out, struct str text)
 {
-    add_number(out, text.len, 4);
+    uint32_t len = htobe32((uint32_t)text.len);
+
+    buf_add(out, &len, sizeof(len));
     buf_add_str(out, text);
 }
 
@@ -52,7 +50,9 @@ struct message_row messages_pack(
     if (size > 0)
         buf_reserve(&more, size);
     for (size_t i = 1; i < count; i++) {
-        add_number(&more, way_and_time(&messages[i], &row), 8);
+        uint64_t way_time = htobe64(way_and_time(&messages[i], &row));
+
+        buf_add(&more, &way_time, sizeof(way_time));
         add_str(&more, messages[i].author);
         add_str(&more, messages[i].body);
         add_str(&more, messages[i].channel_ids);
@@ -86,27 +86,27 @@ void messages_insert(struct store_batch *batch, const struct message_row *messag
     }
 }
 
-static bool take_number(struct str *rest, int bytes, uint64_t *ret_value)
+static bool take_bytes(struct str *rest, size_t len, void *to)
 {
-    uint64_t value = 0;
-
-    if (rest->len < (size_t)bytes)
+    if (rest->len < len)
         return false;
-    for (int i = 0; i < bytes; i++)
-        value = value << 8 | (unsigned char)rest->ptr[i];
-    *rest = str_slice(*rest, (size_t)bytes, rest->len);
-    *ret_value = value;
+    memcpy(to, rest->ptr, len);
+    *rest = (struct str){rest->ptr + len, rest->len - len};
     return true;
 }
 
 static bool take_str(struct str *rest, struct str *ret_text)
 {
-    uint64_t len;
+    uint32_t number;
+    size_t len;
 
-    if (!take_number(rest, 4, &len) || len > rest->len)
+    if (!take_bytes(rest, sizeof(number), &number))
         return false;
-    *ret_text = str_slice(*rest, 0, (size_t)len);
-    *rest = str_slice(*rest, (size_t)len, rest->len);
+    len = be32toh(number);
+    if (len > rest->len)
+        return false;
+    *ret_text = (struct str){rest->ptr, len};
+    *rest = (struct str){rest->ptr + len, rest->len - len};
     return true;
 }
 
@@ -114,11 +114,37 @@ static bool take_message(struct str *rest, struct str first, struct message_row 
 {
     uint64_t value;
 
-    if (!take_number(rest, 8, &value) || !take_str(rest, &message->author) ||
+    if (!take_bytes(rest, sizeof(value), &value) || !take_str(rest, &message->author) ||
         !take_str(rest, &message->body) || !take_str(rest, &message->channel_ids))
         return false;
-    take_way_and_time(value, first, message);
+    take_way_and_time(be64toh(value), first, message);
     return true;
+}
+
+struct message_reader message_reader(const struct message_row *row)
+{
+    return (struct message_reader){.row = row, .rest = row->more};
+}
+
+int message_next(struct message_reader *reader)
+{
+    struct message_row *message = &reader->message;
+
+    if (!reader->begun) {
+        *message = *reader->row;
+        message->more = STR("");
+        reader->begun = true;
+        return 1;
+    }
+    if (reader->rest.len == 0)
+        return 0;
+    message->seq++;
+    if (!take_message(&reader->rest, reader->row->direction, message))
+        return err_set(ERR_CORRUPT,
+            "The messages from number %lld of chat %.*s are damaged: restore the store from a "
+            "backup.",
+            (long long)reader->row->seq, STR_ARG(reader->row->session_id));
+    return 1;
 }
 
 struct list {
@@ -140,21 +166,12 @@ static struct message_row *add(struct list *list, struct arena *arena)
 
 static int unpack(const struct message_row *row, struct arena *arena, struct list *list)
 {
-    struct message_row message = *row;
-    struct str rest = row->more;
+    struct message_reader reader = message_reader(row);
+    int r;
 
-    message.more = STR("");
-    *add(list, arena) = message;
-    while (rest.len > 0) {
-        message.seq++;
-        if (!take_message(&rest, row->direction, &message))
-            return err_set(ERR_CORRUPT,
-                "The messages from number %lld of chat %.*s are damaged: restore the store from a "
-                "backup.",
-                (long long)row->seq, STR_ARG(row->session_id));
-        *add(list, arena) = message;
-    }
-    return 0;
+    while ((r = message_next(&reader)) > 0)
+        *add(list, arena) = reader.message;
+    return r;
 }
 
 int messages_unpack(const struct message_row *row, struct arena *arena,
@@ -212,9 +229,8 @@ static void arrange(struct list *list, size_t begin, bool descending, const stru
     }
 }
 
-/* most: of messages, as query->limit is of rows. */
-static int list_most(struct store *store, const struct store_query *query, size_t most,
-    struct arena *arena, struct store_page *ret_page)
+int messages_list(struct store *store, const struct store_query *query, struct arena *arena,
+    struct store_page *ret_page)
 {
     struct store_query asked = *query;
     struct store_page page;
@@ -228,14 +244,11 @@ static int list_most(struct store *store, const struct store_query *query, size_
     if (r < 0)
         return r;
     asked.cursor = STR("");
+    asked.no_cursor = true;
     asked.from = query->descending ? 0 : place.bound;
     asked.to = query->descending ? place.bound : 0;
     r = store_list(store, &asked, arena, &page);
-    if (r == 0 && page.count > 8) { /* a turn is often two messages */
-        list.capacity = 2 * page.count;
-        list.items = arena_alloc(arena, list.capacity * sizeof(*list.items));
-    }
-    for (; r == 0 && i < page.count && list.count < most; i++) {
+    for (; r == 0 && i < page.count && list.count < query->limit; i++) {
         const struct message_row *row = (const struct message_row *)page.rows + i;
         size_t begin = list.count;
 
@@ -245,9 +258,9 @@ static int list_most(struct store *store, const struct store_query *query, size_
     }
     if (r < 0)
         return r;
-    more = list.count > most || i < page.count || !str_empty(page.cursor);
-    if (list.count > most) {
-        list.count = most;
+    more = list.count > query->limit || i < page.count || page.more;
+    if (list.count > query->limit) {
+        list.count = query->limit;
         place.bound = query->descending ? row_seq + 1 : row_seq;
     } else {
         place.bound = query->descending ? row_seq : row_seq + 1;
@@ -255,6 +268,7 @@ static int list_most(struct store *store, const struct store_query *query, size_
     ret_page->rows = list.items;
     ret_page->count = list.count;
     ret_page->cursor = STR("");
+    ret_page->more = more;
     if (more && list.count > 0) {
         char last[24];
 
@@ -264,14 +278,18 @@ static int list_most(struct store *store, const struct store_query *query, size_
     return 0;
 }
 
-int messages_list(struct store *store, const struct store_query *query, struct arena *arena,
-    struct store_page *ret_page)
+int messages_rows_before(struct store *store, const struct message_place *place, size_t limit,
+    struct arena *arena, struct store_page *ret_page)
 {
-    return list_most(store, query, query->limit, arena, ret_page);
-}
+    const struct store_query query = {.entity = STORE_MESSAGES,
+        .workspace_id = place->workspace_id,
+        .index = STORE_CHILDREN,
+        .value = place->session_id,
+        .to = place->before,
+        .descending = true,
+        .limit = limit,
+        .cursor = STR(""),
+        .no_cursor = true};
 
-int messages_list_rows(struct store *store, const struct store_query *query, struct arena *arena,
-    struct store_page *ret_page)
-{
-    return list_most(store, query, SIZE_MAX, arena, ret_page);
+    return store_list(store, &query, arena, ret_page);
 }

@@ -20,10 +20,26 @@ void messages_insert(struct store_batch *batch, const struct message_row *messag
 MUST_CHECK int messages_list(struct store *store, const struct store_query *query,
     struct arena *arena, struct store_page *ret_page);
 
-/* The same by rows: the page has all messages of up to query->limit rows, so none is read twice.
- * The query's cursors are those of this function. */
-MUST_CHECK int messages_list_rows(struct store *store, const struct store_query *query,
-    struct arena *arena, struct store_page *ret_page);
+/* A chat's rows as they are stored, newest first, of messages before a number (0: of all), for who
+ * reads the end of a chat with every turn. `more` says whether there are older ones; the number of
+ * the last row is where to go on. Yields. */
+struct message_place {
+    struct str workspace_id, session_id;
+    int64_t before;
+};
+MUST_CHECK int messages_rows_before(struct store *store, const struct message_place *place,
+    size_t limit, struct arena *arena, struct store_page *ret_page);
+
+/* The messages of one row, in their order: 1 while there is another, which is in reader->message
+ * until the next call, 0 at the end, or ERR_CORRUPT. Nothing is copied. */
+struct message_reader {
+    struct message_row message;
+    const struct message_row *row;
+    struct str rest;
+    bool begun;
+};
+struct message_reader message_reader(const struct message_row *row);
+MUST_CHECK int message_next(struct message_reader *reader);
 
 /* The messages of one row as it is stored, for who rewrites rows: 0 or ERR_CORRUPT. */
 MUST_CHECK int messages_unpack(const struct message_row *row, struct arena *arena,

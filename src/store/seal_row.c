@@ -2,6 +2,8 @@
  * in every back end. */
 #include "store/front.h"
 
+#include <endian.h>
+
 static const struct store_column *sealed_column(const struct store_schema *schema)
 {
     return &schema->columns[schema->column_count - 1];
@@ -30,8 +32,9 @@ void *row_pack(const struct store_schema *schema, const void *row, struct arena 
         struct str *value = row_str(copy, &schema->secrets[i]);
 
         if (i < count) {
-            for (int shift = 24; shift >= 0; shift -= 8)
-                buf_add_char(&out, (char)(value->len >> shift & 255));
+            uint32_t number = htobe32((uint32_t)value->len);
+
+            buf_add(&out, &number, sizeof(number));
             buf_add_str(&out, *value);
         }
         *value = (struct str){"", 0};
@@ -42,16 +45,17 @@ void *row_pack(const struct store_schema *schema, const void *row, struct arena 
 
 static bool take(struct str *rest, struct str *ret_value)
 {
-    size_t len = 0;
+    uint32_t number;
+    size_t len;
 
-    if (rest->len < 4)
+    if (rest->len < sizeof(number))
         return false;
-    for (int i = 0; i < 4; i++)
-        len = len << 8 | (unsigned char)rest->ptr[i];
-    if (len > rest->len - 4)
+    memcpy(&number, rest->ptr, sizeof(number));
+    len = be32toh(number);
+    if (len > rest->len - sizeof(number))
         return false;
-    *ret_value = str_slice(*rest, 4, 4 + len);
-    *rest = str_slice(*rest, 4 + len, rest->len);
+    *ret_value = (struct str){rest->ptr + sizeof(number), len};
+    *rest = (struct str){ret_value->ptr + len, rest->len - sizeof(number) - len};
     return true;
 }
 

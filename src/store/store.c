@@ -459,11 +459,11 @@ static int list(struct store *store, const struct store_query *query, struct are
     if (r < 0)
         return r;
     page.cursor = (struct str){"", 0};
-    if (page.count > query->limit) {
-        page.count = query->limit;
+    page.more = page.count > query->limit;
+    page.count = MIN(page.count, query->limit);
+    if (page.more && !query->no_cursor)
         page.cursor = cursor_after(query,
             (char *)page.rows + (page.count - 1) * store_schemas[query->entity].row_size, arena);
-    }
     r = front_open_rows(store, query->entity, arena, page.rows, page.count);
     if (r == 0)
         *ret_page = page;

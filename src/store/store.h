@@ -152,11 +152,13 @@ struct store_query {
     bool descending;
     size_t limit;      /* 1 to 1,000 */
     struct str cursor; /* of the page before; "" for the first. Opaque, URL-safe */
+    bool no_cursor;    /* the caller goes on by from and to, or not at all: save the making */
 };
 struct store_page {
     void *rows; /* array of the entity's row structs */
     size_t count;
-    struct str cursor; /* "" when there is no more */
+    struct str cursor; /* "" when there is no more, or with no_cursor */
+    bool more;
 };
 /* 0, or ERR_INVALID (field "cursor"). Rows with equal order are ordered by id. Yields. */
 MUST_CHECK int store_list(struct store *store, const struct store_query *query, struct arena *arena,

@@ -81,6 +81,23 @@ static struct str number(struct test *t, double value)
     return buf_str(&out);
 }
 
+TEST(json_writer_joins_the_parts_of_a_string)
+{
+    const struct str parts[] = {STR("Ana \"A\""), STR(": "), STR(""), STR("gr\xc3\xbc\xff\n")};
+    struct buf out = BUF_IN(t->arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    json_name(&w, "content");
+    json_put_joined(&w, parts, ARRAY_LEN(parts));
+    json_name(&w, "none");
+    json_put_joined(&w, parts, 0);
+    json_object_end(&w);
+    EXPECT_STR(
+        buf_str(&out), "{\"content\":\"Ana \\\"A\\\": gr\xc3\xbc\xef\xbf\xbd\\n\",\"none\":\"\"}");
+}
+
 TEST(json_writer_numbers)
 {
     EXPECT_STR(number(t, 0.1), "0.1");
