@@ -1,5 +1,6 @@
 /* schedule: book, move, cancel and list events in the calendar, from times said in words. */
 #include "calendar/calendar.h"
+#include "store/store.h"
 #include "text/when.h"
 #include "tools/services.h"
 
@@ -306,16 +307,35 @@ static int find_event(const struct tool_call *call, struct calendar_event *ret_e
     return 0;
 }
 
+/* In a chat of a messaging service people see and change what was booked there: those of another
+ * chat are others, and what they plan is not for these. 1, 0 or ERR_*. */
+static int is_bound(const struct tool_call *call)
+{
+    struct chat_session_row session;
+    int rc = STORE_MISSING;
+
+    if (!str_empty(call->session_id))
+        rc = store_get(call->store, STORE_CHAT_SESSIONS, call->workspace_id, call->session_id,
+            call->arena, &session);
+    return rc == 0 ? !str_is(session.channel, "api") : MIN(rc, 0);
+}
+
 static int which_event(const struct tool_call *call, struct calendar_event *ret_event)
 {
     struct str id = str_trim(json_get_str(call->args, "event_id"));
-    int rc;
+    struct calendar_event event;
+    int bound, rc;
 
     if (str_empty(id))
         return find_event(call, ret_event);
-    rc = calendar_get(call->services->calendar, call->workspace_id, id, call->arena, ret_event);
-    if (rc == ERR_NOT_FOUND)
+    bound = is_bound(call);
+    if (bound < 0)
+        return bound;
+    rc = calendar_get(call->services->calendar, call->workspace_id, id, call->arena, &event);
+    if (rc == ERR_NOT_FOUND || (rc == 0 && bound && !str_eq(event.session_id, call->session_id)))
         return err_field(ERR_INVALID, "event_id", "There is no event with that event_id.");
+    if (rc == 0)
+        *ret_event = event;
     return rc;
 }
 
@@ -352,6 +372,28 @@ static int cancel(const struct tool_call *call, struct tool_result *ret_result)
     return rc;
 }
 
+/* The first LIST_MAX, of this chat alone if bound. */
+static int read_list(const struct tool_call *call, int64_t from, int64_t to, bool bound,
+    struct calendar_page *ret_page)
+{
+    struct calendar_event *own = arena_array(call->arena, struct calendar_event, LIST_MAX);
+    struct calendar_page page = {.cursor = STR("")};
+    size_t count = 0;
+
+    do {
+        int rc = calendar_list(call->services->calendar, call->workspace_id, from, to, false,
+            LIST_MAX, page.cursor, call->arena, &page);
+
+        if (rc < 0)
+            return rc;
+        for (size_t i = 0; i < page.count && count < LIST_MAX; i++)
+            if (!bound || str_eq(page.events[i].session_id, call->session_id))
+                own[count++] = page.events[i];
+    } while (bound && count < LIST_MAX && !str_empty(page.cursor));
+    *ret_page = (struct calendar_page){.events = own, .count = count, .cursor = STR("")};
+    return 0;
+}
+
 static void give_list(
     const struct tool_call *call, const struct calendar_page *page, struct tool_result *ret_result)
 {
@@ -385,7 +427,7 @@ static int list(const struct tool_call *call, struct tool_result *ret_result)
     struct calendar_page page;
     struct times times;
     int64_t from = call->now_ms, to;
-    int rc = read_times(call, &times);
+    int bound = is_bound(call), rc = bound < 0 ? bound : read_times(call, &times);
 
     if (rc < 0)
         return rc;
@@ -394,8 +436,7 @@ static int list(const struct tool_call *call, struct tool_result *ret_result)
     to = from + (times.start_ms > 0 ? 1 : LIST_DAYS) * DAY_MS;
     if (times.end_ms > from)
         to = times.end_ms;
-    rc = calendar_list(call->services->calendar, call->workspace_id, from, to, false, LIST_MAX,
-        STR(""), call->arena, &page);
+    rc = read_list(call, from, to, bound, &page);
     if (rc == 0)
         give_list(call, &page, ret_result);
     return rc;

@@ -172,3 +172,76 @@ TEST(schedule_lists_and_that_is_no_effect)
     EXPECT(!tool_schedule.reads_only(args));
     fixture_close(&f);
 }
+
+/* A stored chat of that channel, in which the calls are made from now on. */
+static void enter_chat(struct fixture *f, const char *id, const char *channel)
+{
+    struct test *t = f->t;
+    struct chat_session_row row = {.workspace_id = STR("main"),
+        .id = str_from(id),
+        .chat_key = str_printf(t->arena, "%s|%s", channel, id),
+        .channel = str_from(channel),
+        .title = STR(""),
+        .state = STR("{}"),
+        .kind = STR("chat"),
+        .created_at = 1,
+        .updated_at = 1};
+    struct store_batch batch;
+
+    store_batch_init(&batch, t->arena);
+    store_insert(&batch, STORE_CHAT_SESSIONS, &row);
+    EXPECT_OK(store_commit(f->store, &batch));
+    f->call.session_id = row.id;
+}
+
+TEST(schedule_shows_a_chat_nothing_of_other_chats)
+{
+    struct fixture f;
+    struct str id;
+
+    REQUIRE(fixture_open(t, &f));
+    enter_chat(&f, "A", "telegram");
+    REQUIRE_OK(schedule(&f, "{\"summary\":\"Acquisition\",\"start\":\"2026-03-03T15:00:00Z\"}"));
+    id = fixture_get(&f, "event.id");
+    REQUIRE_OK(schedule(&f, "{\"action\":\"list\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "events")), 1);
+    enter_chat(&f, "B", "telegram");
+    REQUIRE_OK(schedule(&f, "{\"action\":\"list\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "events")), 0);
+    EXPECT(str_find(f.result.content, STR("Acquisition"), 0) < 0);
+    EXPECT_EQ(
+        schedule(&f,
+            str_printf(t->arena, "{\"action\":\"cancel\",\"event_id\":\"%.*s\"}", STR_ARG(id)).ptr),
+        ERR_INVALID);
+    EXPECT_EQ(schedule(&f, str_printf(t->arena,
+                               "{\"action\":\"move\",\"event_id\":\"%.*s\",\"when\":"
+                               "\"Friday 3pm\"}",
+                               STR_ARG(id))
+                               .ptr),
+        ERR_INVALID);
+    enter_chat(&f, "C", "api"); /* whoever has a key has the calendar */
+    REQUIRE_OK(schedule(&f, "{\"action\":\"list\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "events")), 1);
+    EXPECT_STR(fixture_get(&f, "events.0.status"), "confirmed");
+    REQUIRE_OK(schedule(&f,
+        str_printf(t->arena, "{\"action\":\"cancel\",\"event_id\":\"%.*s\"}", STR_ARG(id)).ptr));
+    fixture_close(&f);
+}
+
+TEST(schedule_lists_a_chat_among_many_events_of_others)
+{
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f));
+    enter_chat(&f, "A", "telegram");
+    for (int i = 0; i < 120; i++)
+        REQUIRE_OK(schedule(&f,
+            str_printf(t->arena, "{\"summary\":\"Other %d\",\"start\":\"2026-03-03T15:00:00Z\"}", i)
+                .ptr));
+    enter_chat(&f, "B", "telegram");
+    REQUIRE_OK(schedule(&f, "{\"summary\":\"Ours\",\"start\":\"2026-03-04T15:00:00Z\"}"));
+    REQUIRE_OK(schedule(&f, "{\"action\":\"list\"}"));
+    EXPECT_EQ(json_len(json_get(f.content, "events")), 1);
+    EXPECT_STR(fixture_get(&f, "events.0.summary"), "Ours");
+    fixture_close(&f);
+}
