@@ -161,8 +161,8 @@ static bool from_cache(struct job *job)
     struct run *run = job->run;
 
     job->reused = policy_limits(run->house->policy, job->tool).cache_ms > 0 &&
-                  tool_cache_get(run->house->tool_cache, run->row.workspace_id, job->tool,
-                      job->args, env_mono_ms(run->house->env), run->arena, &job->result);
+                  tool_cache_get(run->house->tool_cache, run->row.workspace_id, run->row.session_id,
+                      job->tool, job->args, env_mono_ms(run->house->env), run->arena, &job->result);
     return job->reused;
 }
 
@@ -224,8 +224,8 @@ static int call_tool(struct job *job)
         return err_set(ERR_TIMEOUT, "The tool %s did not finish within %lld ms.", job->tool->name,
             (long long)timeout);
     if (rc == 0 && limits.cache_ms > 0)
-        tool_cache_put(run->house->tool_cache, run->row.workspace_id, job->tool, job->args,
-            env_mono_ms(run->house->env) + limits.cache_ms, &job->result);
+        tool_cache_put(run->house->tool_cache, run->row.workspace_id, run->row.session_id,
+            job->tool, job->args, env_mono_ms(run->house->env) + limits.cache_ms, &job->result);
     return rc;
 }
 

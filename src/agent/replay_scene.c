@@ -274,8 +274,8 @@ static int put_result(
     if (rc < 0)
         return rc;
     if (tool->effect != TOOL_WRITE) {
-        tool_cache_put(house->tool_cache, scene->request.workspace_id, tool, intent.args,
-            env_mono_ms(&scene->env) + HOUR_MS, &made);
+        tool_cache_put(house->tool_cache, scene->request.workspace_id, scene->request.session_id,
+            tool, intent.args, env_mono_ms(&scene->env) + HOUR_MS, &made);
         return 0;
     }
     rc = ledger_begin(house->store, &scene->env, &intent, arena, &entry, &none, &stored);

@@ -46,13 +46,15 @@ void tool_cache_free(struct tool_cache *cache)
 }
 
 static struct slot *find_slot(struct tool_cache *cache, struct str workspace_id,
-    const struct tool *tool, const struct json *args, char ret_key[65])
+    struct str session_id, const struct tool *tool, const struct json *args, char ret_key[65])
 {
     struct buf text = BUF_HEAP;
     struct arena arena;
 
     arena_init(&arena);
-    buf_printf(&text, "%.*s\n%s\n%.*s", STR_ARG(workspace_id), tool->name,
+    /* Agents may have tools of one name that know other things: ctx tells them apart. */
+    buf_printf(&text, "%.*s\n%.*s\n%s\n%p\n%.*s", STR_ARG(workspace_id),
+        STR_ARG(tool->cache_ms > 0 ? STR("") : session_id), tool->name, tool->ctx,
         STR_ARG(json_canonical(&arena, args)));
     hash_hex(buf_str(&text), ret_key);
     buf_deinit(&text);
@@ -60,8 +62,9 @@ static struct slot *find_slot(struct tool_cache *cache, struct str workspace_id,
     return &cache->slots[strtoul((char[]){ret_key[0], ret_key[1], 0}, NULL, 16) % SLOTS];
 }
 
-bool tool_cache_get(struct tool_cache *cache, struct str workspace_id, const struct tool *tool,
-    const struct json *args, int64_t now_ms, struct arena *arena, struct tool_result *ret_result)
+bool tool_cache_get(struct tool_cache *cache, struct str workspace_id, struct str session_id,
+    const struct tool *tool, const struct json *args, int64_t now_ms, struct arena *arena,
+    struct tool_result *ret_result)
 {
     struct slot *slot;
     char key[65];
@@ -69,7 +72,7 @@ bool tool_cache_get(struct tool_cache *cache, struct str workspace_id, const str
 
     if (!cache)
         return false;
-    slot = find_slot(cache, workspace_id, tool, args, key);
+    slot = find_slot(cache, workspace_id, session_id, tool, args, key);
     pthread_mutex_lock(&cache->mutex);
     hit = slot->content && now_ms < slot->until_ms && strcmp(slot->key, key) == 0;
     if (hit)
@@ -83,8 +86,9 @@ bool tool_cache_get(struct tool_cache *cache, struct str workspace_id, const str
     return hit;
 }
 
-void tool_cache_put(struct tool_cache *cache, struct str workspace_id, const struct tool *tool,
-    const struct json *args, int64_t until_ms, const struct tool_result *result)
+void tool_cache_put(struct tool_cache *cache, struct str workspace_id, struct str session_id,
+    const struct tool *tool, const struct json *args, int64_t until_ms,
+    const struct tool_result *result)
 {
     struct slot *slot;
     char key[65];
@@ -92,7 +96,7 @@ void tool_cache_put(struct tool_cache *cache, struct str workspace_id, const str
     if (!cache || result->citation_count > 0 || !str_empty(result->event) ||
         result->content.len + result->summary.len > RESULT_MAX)
         return;
-    slot = find_slot(cache, workspace_id, tool, args, key);
+    slot = find_slot(cache, workspace_id, session_id, tool, args, key);
     pthread_mutex_lock(&cache->mutex);
     clear(slot);
     memcpy(slot->key, key, sizeof(key));

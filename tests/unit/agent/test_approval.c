@@ -502,6 +502,8 @@ TEST(calls_are_limited_by_tool)
 }
 
 static const struct tool count_tool = {.name = "count", .effect = TOOL_READ};
+static const struct tool other_count = {.name = "count", .effect = TOOL_READ, .ctx = &calls_json};
+static const struct tool lasting_tool = {.name = "rates", .effect = TOOL_READ, .cache_ms = 9};
 
 TEST(tool_cache_serves_the_same_arguments_for_a_while)
 {
@@ -512,13 +514,20 @@ TEST(tool_cache_serves_the_same_arguments_for_a_while)
     REQUIRE_OK(json_parse(t->arena, STR("{\"a\":1,\"b\":2}"), &one));
     REQUIRE_OK(json_parse(t->arena, STR("{\"b\":2,\"a\":1}"), &same));
     REQUIRE_OK(json_parse(t->arena, STR("{\"b\":3}"), &other));
-    tool_cache_put(cache, STR("main"), &count_tool, one, 100, &result);
+    tool_cache_put(cache, STR("main"), STR("S"), &count_tool, one, 100, &result);
     memset(&result, 0, sizeof(result));
-    EXPECT(tool_cache_get(cache, STR("main"), &count_tool, same, 99, t->arena, &result));
+    EXPECT(tool_cache_get(cache, STR("main"), STR("S"), &count_tool, same, 99, t->arena, &result));
     EXPECT_STR(result.content, "12");
-    EXPECT(!tool_cache_get(cache, STR("main"), &count_tool, same, 100, t->arena, &result));
-    EXPECT(!tool_cache_get(cache, STR("main"), &count_tool, other, 99, t->arena, &result));
-    EXPECT(!tool_cache_get(cache, STR("else"), &count_tool, one, 99, t->arena, &result));
-    EXPECT(!tool_cache_get(NULL, STR("main"), &count_tool, one, 99, t->arena, &result));
+    EXPECT(
+        !tool_cache_get(cache, STR("main"), STR("S"), &count_tool, same, 100, t->arena, &result));
+    EXPECT(
+        !tool_cache_get(cache, STR("main"), STR("S"), &count_tool, other, 99, t->arena, &result));
+    EXPECT(!tool_cache_get(cache, STR("else"), STR("S"), &count_tool, one, 99, t->arena, &result));
+    EXPECT(!tool_cache_get(NULL, STR("main"), STR("S"), &count_tool, one, 99, t->arena, &result));
+    /* Of another chat, and of a tool of that name that knows other things. */
+    EXPECT(!tool_cache_get(cache, STR("main"), STR("T"), &count_tool, one, 99, t->arena, &result));
+    EXPECT(!tool_cache_get(cache, STR("main"), STR("S"), &other_count, one, 99, t->arena, &result));
+    tool_cache_put(cache, STR("main"), STR("S"), &lasting_tool, one, 100, &result);
+    EXPECT(tool_cache_get(cache, STR("main"), STR("T"), &lasting_tool, one, 99, t->arena, &result));
     tool_cache_free(cache);
 }
