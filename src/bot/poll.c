@@ -1,6 +1,5 @@
-/* Polls: people of a group choose among answers, or among times. Votes are counted as they come,
- * and when all who speak in the chat have voted, or somebody closes it, Theo says the outcome; one
- * that is a time can be booked with a button.
+/* Polls: people of a group choose among answers or times. When all who speak in the chat have
+ * voted, or somebody closes it, Theo says the outcome; a time can be booked with a button.
  *
  * A poll is a schedule record of its own states: asked (its id on the channel is not known yet),
  * open, closed. A vote names the channel's id alone: a record of kind "poll-id" leads to the poll.
@@ -11,6 +10,7 @@
 
 #define CHOICES_MAX 10
 #define SLOTS_MAX 5
+#define VOTES_MAX 500 /* a poll can be forwarded to where anybody votes */
 #define OPEN_MS (14 * DAY_MS)
 #define PAGE 100
 #define KNOWN_LOOK_BACK 300
@@ -391,7 +391,7 @@ static int vote_once(struct bot_chat *chat, struct voting *voting, struct arena 
             options->store, STORE_SCHEDULES, options->workspace_id, voting->poll_id, arena, &row);
     if (rc == 0)
         rc = read_poll(&row, arena, &poll);
-    if (rc != 0 || str_is(row.state, "closed"))
+    if (rc != 0 || str_is(row.state, "closed") || poll.vote_count >= VOTES_MAX)
         return MIN(rc, 0);
     taken.session_id = row.session_id;
     set_vote(&poll, voting->update, arena);

@@ -59,7 +59,8 @@ static int fake_send(struct channel *channel, const struct outbox_row *row, stru
         buf_clear(&f->data);
         buf_add_str(&f->data, post.buttons[0].data);
     }
-    ret_sent->message_ids = STR("[\"900\"]");
+    ret_sent->message_ids =
+        post.kind == OUTBOX_POLL ? STR("[\"900\",\"poll:77\"]") : STR("[\"900\"]");
     return 0;
 }
 

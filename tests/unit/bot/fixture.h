@@ -35,7 +35,8 @@ bool fixture_open(struct test *t, struct fixture *f);
 void fixture_close(struct fixture *f);
 /* Somebody says something, and what follows is done. "press:DATA" presses a button. */
 void fixture_hear(struct fixture *f, const char *chat, const char *from, const char *text);
-/* What Theo said since, a line for each message: "a: text" (reactions: "a: (✍)"). */
+/* What Theo said since, a line for each message: "a: text" (reactions: "a: (✍)"). A poll that he
+ * asks has the id "77". */
 struct str fixture_said(struct fixture *f);
 /* The clock goes on, and what is due is done. */
 void fixture_pass(struct fixture *f, int64_t ms);
