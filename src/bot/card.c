@@ -8,6 +8,7 @@
 
 /* Longer answers are split, and would not be edited as one: their card is a message of its own. */
 #define ANSWER_MAX 3000
+#define NAMES_LOOK_BACK 300
 #define SLOTS_MAX 400
 #define SLOTS_SHOWN 3
 #define SLOTS_APART_MS (3 * HOUR_MS)
@@ -409,6 +410,50 @@ static bool is_called(struct str name, const struct channel_person *person)
                                    str_eq_nocase(name, person->username));
 }
 
+/* Anybody can call himself as he likes: whose name somebody else spoke under is not him. 1, 0 or
+ * ERR_*. */
+static int is_name_of_another(struct bot_job *job, struct str name)
+{
+    struct store_query query = {.entity = STORE_MESSAGES,
+        .workspace_id = job->bot->options.workspace_id,
+        .index = STORE_CHILDREN,
+        .value = job->work->row.session_id,
+        .descending = true,
+        .limit = NAMES_LOOK_BACK,
+        .cursor = STR("")};
+    struct store_page page;
+    int rc = messages_list(job->bot->options.store, &query, job->arena, &page);
+
+    for (size_t i = 0; rc == 0 && i < page.count; i++) {
+        const struct message_row *row = (const struct message_row *)page.rows + i;
+        struct channel_person author = {.name = row->author};
+        const struct json *ids;
+
+        if (!str_empty(row->channel_ids) && is_called(name, &author) &&
+            json_parse(job->arena, row->channel_ids, &ids) == 0 && json_get(ids, "from") &&
+            !str_eq(json_get_str(ids, "from"), job->update.from.id))
+            return 1;
+    }
+    return rc;
+}
+
+/* 1, 0 or ERR_*. */
+static int takes_part(struct bot_job *job, const struct calendar_event *event)
+{
+    const struct channel_person *from = &job->update.from;
+    int rc = 0;
+
+    for (size_t i = 0; i < event->attendee_count && rc == 0 && !from->bot; i++) {
+        if (!is_called(event->attendees[i].name, from))
+            continue;
+        rc = is_name_of_another(job, event->attendees[i].name);
+        if (rc == 0)
+            return 1;
+        rc = MIN(rc, 0);
+    }
+    return rc;
+}
+
 /* Who asked, who takes part (by the name he has in the chat), and who may decide for the chat. 1, 0
  * or ERR_*. */
 static int may_change(struct bot_job *job, const struct calendar_event *event)
@@ -419,9 +464,9 @@ static int may_change(struct bot_job *job, const struct calendar_event *event)
 
     if (job->update.chat == CHANNEL_PRIVATE)
         return 1;
-    for (size_t i = 0; i < event->attendee_count; i++)
-        if (!from->bot && is_called(event->attendees[i].name, from))
-            return 1;
+    rc = takes_part(job, event);
+    if (rc != 0)
+        return rc;
     rc = run_asker(job->bot, event->run_id, job->arena, &asker);
     if (rc < 0)
         return rc;

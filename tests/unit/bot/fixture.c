@@ -22,7 +22,9 @@ static int fake_read(const struct channel *channel, struct str payload, struct a
     update.chat = CHANNEL_GROUP;
     update.bot_id = STR("1");
     update.chat_id = update.chat_title = json_get_str(root, "chat");
-    update.from.id = update.from.name = json_get_str(root, "from");
+    update.from.name = json_get_str(root, "from");
+    if (!str_next(&update.from.name, '=', &update.from.id) || !update.from.name.ptr)
+        update.from.name = update.from.id;
     update.message_id = str_printf(arena, "%lld", (long long)json_get_i64(root, "n", 0));
     update.id = str_printf(arena, "fake|1|%.*s", STR_ARG(update.message_id));
     update.chat_key = str_printf(arena, "fake|1|%.*s|", STR_ARG(update.chat_id));

@@ -33,7 +33,8 @@ struct fixture {
 
 bool fixture_open(struct test *t, struct fixture *f);
 void fixture_close(struct fixture *f);
-/* Somebody says something, and what follows is done. "press:DATA" presses a button. */
+/* Somebody says something, and what follows is done. "press:DATA" presses a button. from: who it
+ * is, or "id=how he calls himself". */
 void fixture_hear(struct fixture *f, const char *chat, const char *from, const char *text);
 /* What Theo said since, a line for each message: "a: text" (reactions: "a: (✍)"). A poll that he
  * asks has the id "77". */

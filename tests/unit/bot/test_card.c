@@ -90,3 +90,34 @@ TEST(buttons_are_of_their_chat)
     EXPECT_STR(after.state, "cancelled");
     fixture_close(&f);
 }
+
+static const char *state_of(struct fixture *f, struct str id)
+{
+    struct calendar_event event;
+    struct test *t = f->t;
+
+    if (!EXPECT_OK(calendar_get(f->calendar, STR("main"), id, t->arena, &event)))
+        return "";
+    return str_cstr(t->arena, event.state);
+}
+
+/* Who takes part may cancel, and is known by his name; not who only calls himself so. */
+TEST(nobody_cancels_under_the_name_of_another)
+{
+    struct calendar_event event;
+    struct fixture f;
+    const char *press;
+
+    REQUIRE(fixture_open(t, &f));
+    fixture_hear(&f, "a", "7=Carla Ortiz", "hello");
+    fixture_hear(&f, "a", "8=Eve", "hello");
+    event = event_in_chat(&f);
+    press = str_printf(t->arena, "press:%.*s", STR_ARG(button(&f, BUTTON_GONE, event.id))).ptr;
+    fixture_hear(&f, "a", "8=Eve", press);
+    EXPECT_CSTR(state_of(&f, event.id), "confirmed");
+    fixture_hear(&f, "a", "8=Carla Ortiz", press);
+    EXPECT_CSTR(state_of(&f, event.id), "confirmed");
+    fixture_hear(&f, "a", "7=Carla Ortiz", press);
+    EXPECT_CSTR(state_of(&f, event.id), "cancelled");
+    fixture_close(&f);
+}
