@@ -211,6 +211,8 @@ int run_chat(const struct agent_house *house, const struct run_request *request,
     rc = prepare(run);
     if (rc < 0)
         return rc;
+    if (policy_distrusts(house->policy, request->channel))
+        taint_add(&run->taint, arena, "channel", request->channel);
     memcpy(context->run_id, run->row.id.ptr, ULID_LEN + 1);
     deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);

@@ -55,6 +55,8 @@ struct setting {
 };
 extern const struct setting config_settings[];
 extern const size_t config_settings_count;
+/* The title of the group that begins with this row; NULL: it goes on with the one before. */
+const char *config_heading(size_t row);
 
 /* Defaults, then the YAML file (path NULL: ./theo.yaml or THEO_CONFIG if there is one; a named
  * file that is missing is an error), then environ-style env ("K=V", NULL-terminated). */

@@ -61,16 +61,19 @@ void config_write_markdown(struct buf *out)
         "```yaml\n"
         "listen: 127.0.0.1:8080\n"
         "model:\n"
-        "  name: openai:gpt-4o-mini\n"
+        "  name: openai:llama3.1\n"
         "  fallback: builtin\n"
         "openai.base-url: http://localhost:11434/v1\n"
         "```\n"
         "\n"
         "Put secrets into the environment or into a file that only Theo can read: flags are seen "
-        "by every\nuser of the machine. A vendor's own variable counts below the `THEO_` one.\n"
-        "\n"
-        "| setting | default | environment | flag | what it does |\n"
-        "|---|---|---|---|---|\n");
-    for (size_t row = 0; row < config_settings_count; row++)
+        "by every\nuser of the machine. A vendor's own variable counts below the `THEO_` one.\n");
+    for (size_t row = 0; row < config_settings_count; row++) {
+        if (config_heading(row))
+            buf_printf(out,
+                "\n## %s\n\n| setting | default | environment | flag | what it does |\n"
+                "|---|---|---|---|---|\n",
+                config_heading(row));
         put_row(out, row);
+    }
 }

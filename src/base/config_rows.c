@@ -13,6 +13,30 @@ const struct setting config_settings[] = {
 #undef BOOL_SETTING
 };
 
+/* Rows and the headings between them, in their order. */
+#define GROUP(title) title,
+#define STR_SETTING(...) NULL,
+#define I64_SETTING(...) NULL,
+#define BOOL_SETTING(...) NULL,
+static const char *const headings[] = {
+#include "base/settings.def"
+#undef STR_SETTING
+#undef I64_SETTING
+#undef BOOL_SETTING
+};
+
+const char *config_heading(size_t row)
+{
+    const char *heading = NULL;
+
+    for (size_t i = 0, rows = 0; i < ARRAY_LEN(headings); i++) {
+        if (!headings[i] && rows++ == row)
+            return heading;
+        heading = headings[i];
+    }
+    return NULL;
+}
+
 const size_t config_settings_count = ARRAY_LEN(config_settings);
 
 void config_row_name(size_t row, enum name_kind kind, char out[CONFIG_NAME_MAX])

@@ -34,6 +34,8 @@ static void print_table(const struct config *config, struct arena *arena)
         enum setting_origin origin = config_origin(config, i, &place);
         struct str value = config_value_text(config, i, arena);
 
+        if (config_heading(i))
+            printf("\n%s%s%s\n", style.bold, config_heading(i), style.plain);
         printf("%-28s %s%-34.*s%s %s\n", config_settings[i].name,
             origin == ORIGIN_DEFAULT ? style.dim : "", STR_ARG(value), style.plain,
             origin == ORIGIN_DEFAULT || !place ? origins[origin] : place);
@@ -113,6 +115,8 @@ static void write_example(struct buf *out)
 
         for (size_t k = 0; k < i; k++)
             seen |= str_eq(section_of(&config_settings[k]), section);
+        if (config_heading(i))
+            buf_printf(out, "\n# ---- %s ----\n", config_heading(i));
         if (!seen)
             put_section(out, section);
     }

@@ -33,7 +33,7 @@ static struct fiber *spawn(
     f->joiner = NULL;
     f->deadline = f->limit = FIBER_NO_DEADLINE;
     f->timer_index = SIZE_MAX;
-    f->outcome = f->shields = f->forbidden = 0;
+    f->outcome = f->shields = 0;
     f->parked = f->woken = f->wake_kept = f->cancelled = f->done = false;
     f->joinable = joinable;
     f->fake_stack = NULL;
@@ -58,7 +58,7 @@ struct fiber *fiber_spawn_joinable(
 void fiber_main(struct fiber *f)
 {
     f->fn(f->arg);
-    assert(f->shields == 0 && f->forbidden == 0);
+    assert(f->shields == 0);
     f->done = true;
     if (f->joiner)
         fiber_wake(f->joiner);
@@ -144,7 +144,6 @@ int fiber_yield(void)
 {
     struct fiber *f = self();
 
-    assert(f->forbidden == 0);
     if (interrupted(f))
         return report(ERR_CANCELLED);
     enqueue(f);
@@ -156,7 +155,6 @@ int fiber_park(int64_t deadline_ms)
 {
     struct fiber *f = self();
 
-    assert(f->forbidden == 0);
     if (interrupted(f))
         return report(ERR_CANCELLED);
     if (f->wake_kept) {
@@ -248,17 +246,6 @@ void fiber_unshield(void)
 {
     assert(self()->shields > 0);
     self()->shields--;
-}
-
-void fiber_forbid_yield(void)
-{
-    self()->forbidden++;
-}
-
-void fiber_allow_yield(void)
-{
-    assert(self()->forbidden > 0);
-    self()->forbidden--;
 }
 
 int64_t fiber_set_deadline(int64_t deadline_ms)

@@ -2,8 +2,7 @@
  * thousand of them wait.
  *
  * A fiber runs until it waits. Functions that can wait say **Yields.**; between two of them
- * nothing else runs on this loop, so no locks are needed for a loop's own data. Code that relies on
- * not yielding may bracket itself with fiber_forbid_yield()/fiber_allow_yield() (asserted).
+ * nothing else runs on this loop, so no locks are needed for a loop's own data.
  *
  * Stacks are mmap'd (FIBER_STACK bytes, four times that under ASan) with a guard page, pooled, and
  * given back beyond a high-water mark. Start-up is makecontext once; switches are
@@ -61,9 +60,6 @@ bool fiber_is_cancelled(void);
  * clean-up that must finish, such as committing. */
 void fiber_shield(void);
 void fiber_unshield(void);
-
-void fiber_forbid_yield(void);
-void fiber_allow_yield(void);
 
 /* The fiber's own deadline (mono ms): waits end with ERR_TIMEOUT at the earlier of it and their
  * own. Returns the former; set that again when done. */

@@ -25,7 +25,7 @@ struct fiber {
     int64_t timer_key;    /* its key in loop->timers, never later than deadline; see timers.c */
     size_t timer_index;   /* its place in loop->timers, or SIZE_MAX */
     int outcome;          /* what the park returns */
-    int shields, forbidden;
+    int shields;
     bool started; /* the stack holds a suspended trampoline */
     bool parked, queued, woken, wake_kept, cancelled, joinable, done;
     void *fake_stack; /* ASan's */

@@ -510,34 +510,3 @@ void transcript_write(struct buf *out, const struct chat_message *message)
     }
     buf_add_char(out, '\n');
 }
-
-static bool same_message(const struct chat_message *a, const struct chat_message *b)
-{
-    return str_eq(a->party, b->party) && str_eq(a->text, b->text);
-}
-
-/* How far next matches after one more message of stored, knowing the match so far (Knuth, Morris
- * and Pratt: linear). */
-static size_t advance(const struct transcript *next, const size_t *failure, size_t match,
-    const struct chat_message *message)
-{
-    while (match > 0 && (match == next->count || !same_message(&next->messages[match], message)))
-        match = failure[match - 1];
-    return same_message(&next->messages[match], message) ? match + 1 : match;
-}
-
-size_t transcript_overlap(const struct transcript *stored, const struct transcript *next)
-{
-    size_t match = 0;
-
-    if (stored->count == 0 || next->count == 0)
-        return 0;
-    size_t *failure = xcalloc(next->count, sizeof(*failure));
-    for (size_t i = 1; i < next->count; i++)
-        failure[i] = advance(next, failure, failure[i - 1], &next->messages[i]);
-    size_t from = stored->count > next->count ? stored->count - next->count : 0;
-    for (size_t i = from; i < stored->count; i++)
-        match = advance(next, failure, match, &stored->messages[i]);
-    free(failure);
-    return match;
-}

@@ -42,8 +42,4 @@ MUST_CHECK int transcript_from_json(
 /* One `party: message` line (multi-line texts are indented so that they parse back). */
 void transcript_write(struct buf *out, const struct chat_message *message);
 
-/* How many messages at the start of next are already the tail of stored (same party and text):
- * the longest overlap. What follows is new. */
-size_t transcript_overlap(const struct transcript *stored, const struct transcript *next);
-
 #endif

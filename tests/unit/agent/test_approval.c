@@ -447,6 +447,23 @@ TEST(taint_asks_for_what_would_change_something)
     scene_close(&s);
 }
 
+TEST(taint_comes_with_a_channel_that_the_policy_does_not_trust)
+{
+    struct scene s;
+
+    REQUIRE(scene_open(t, &s, reads_then_books, "{\"untrusted-channels\":[\"telegram\"]}"));
+    REQUIRE_OK(begin(&s)); /* another channel */
+    EXPECT_EQ(s.f.booked, 1);
+    scene_close(&s);
+    REQUIRE(scene_open(t, &s, reads_then_books, "{\"untrusted-channels\":[\"api\"]}"));
+    REQUIRE_OK(begin(&s));
+    EXPECT_EQ(s.f.booked, 0);
+    EXPECT_EQ(s.result.approval_count, 1);
+    REQUIRE_OK(decide(&s, 0, true, ""));
+    EXPECT_EQ(s.f.booked, 1);
+    scene_close(&s);
+}
+
 TEST(taint_may_be_allowed_or_blocked_by_policy)
 {
     struct scene s;

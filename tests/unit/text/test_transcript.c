@@ -237,31 +237,6 @@ TEST(transcript_from_json)
     }
 }
 
-static size_t overlap(struct test *t, const char *stored, const char *next)
-{
-    struct transcript a, b;
-
-    if (!EXPECT_OK(transcript_parse(t->arena, str_from(stored), &a)) ||
-        !EXPECT_OK(transcript_parse(t->arena, str_from(next), &b)))
-        return 0;
-    return transcript_overlap(&a, &b);
-}
-
-TEST(transcript_overlap)
-{
-    struct transcript none = {0};
-
-    EXPECT_EQ(overlap(t, "A: 1\nB: 2\nA: 3", "A: 1\nB: 2\nA: 3\nB: 4"), 3);
-    EXPECT_EQ(overlap(t, "A: 1\nB: 2\nA: 3", "B: 2\nA: 3\nB: 4"), 2);
-    EXPECT_EQ(overlap(t, "A: 1\nB: 2", "C: 5"), 0);
-    EXPECT_EQ(overlap(t, "A: 1\nB: 2", "A: 1"), 0);
-    EXPECT_EQ(overlap(t, "A: 1\nA: 1\nA: 1", "A: 1\nA: 1\nB: 2"), 2);
-    EXPECT_EQ(overlap(t, "A: x\nA: 1\nB: 2\nA: 1\nB: 2", "A: 1\nB: 2\nA: 1\nB: 2\nC: 3"), 4);
-    EXPECT_EQ(overlap(t, "A: 1\nB: 1", "A: 1\nB: 1"), 2);
-    EXPECT_EQ(overlap(t, "A: 1", "B: 1"), 0);
-    EXPECT_EQ(transcript_overlap(&none, &none), 0);
-}
-
 TEST(transcript_party_shapes)
 {
     EXPECT_EQ(party_shape(STR("Ana")), PARTY_STRONG);
