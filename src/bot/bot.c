@@ -255,6 +255,8 @@ void bot_kick(struct bot *bot, struct str chat_key, struct str session_id)
     struct bot_lane *lane = count > 0 ? &bot->lanes[hash_of(chat_key) % count] : NULL;
     struct kick *kick;
 
+    if (lane && __atomic_load_n(&lane->draining, __ATOMIC_RELAXED) && lane->loop == fiber_loop())
+        outbox_kick(bot->options.outbox, chat_key, session_id); /* the last answer before the end */
     if (!lane || __atomic_load_n(&lane->draining, __ATOMIC_RELAXED))
         return; /* whoever sweeps finds it */
     kick = xcalloc(1, sizeof(*kick));

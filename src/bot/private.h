@@ -1,9 +1,9 @@
 /* What the files of the bot share; nobody outside this room includes it.
  *
  * bot.c: loops and routing; chat.c: the state of a chat; take.c: an update comes in; access.c: who
- * may; work.c: what is to be done, one after the other; answer.c: runs; command.c: commands;
- * press.c: buttons; button.c: what they carry; card.c: calendar cards; said.c: what was said;
- * say.c: texts in the person's language.
+ * may; work.c: what is to be done, one after the other; turn.c: of which process; answer.c: runs;
+ * command.c: commands; press.c: buttons; button.c: what they carry; card.c: calendar cards; said.c:
+ * what was said; say.c: texts in the person's language.
  */
 #ifndef BOT_PRIVATE_H
 #define BOT_PRIVATE_H
@@ -177,6 +177,11 @@ void work_free(struct bot_work *work);
 /* What waits in a chat when the service stops: its rows stay, and whoever starts next claims them.
  */
 void work_forget(struct bot_chat *chat);
+
+/* turn.c */
+/* The next piece of work, out of the chat's queue, when it is this process's turn. NULL: there is
+ * none, or the service stops. Yields. */
+struct bot_work *turn_next(struct bot_chat *chat);
 
 /* What a piece of work is done with. */
 struct bot_job {

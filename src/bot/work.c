@@ -7,6 +7,7 @@
 #define LEASE_MS (30 * SECOND_MS)
 #define RENEW_MS (10 * SECOND_MS)
 #define ATTEMPTS_MAX 5
+#define TRIES 3
 #define BACK_OFF_MS (5 * SECOND_MS)
 /* Presses of one chat at a time; more wait as other work does. */
 #define PRESSES_MAX 16
@@ -55,6 +56,7 @@ void job_put_done(struct bot_job *job, struct store_batch *batch)
     *row = job->work->row;
     row->state = STR("done");
     row->payload = STR("");
+    row->chat_key = row->session_id = STR(""); /* it waits for nothing: out of the chat's list */
     row->due_at = row->expires_at;
     store_update(batch, STORE_INBOX, row);
 }
@@ -217,14 +219,23 @@ static int do_deed(struct bot_job *job, struct str deed)
     return welcome(job);
 }
 
-/* Others read and write the chat meanwhile. */
-static int load(struct bot_chat *chat)
+/* Others read and write the chat meanwhile, another process too. */
+static int load(struct bot_chat *chat, struct arena *arena)
 {
+    const struct bot_options *options = &chat->lane->bot->options;
+    struct chat_session_row row;
     int rc = semaphore_take(&chat->lock, FIBER_NO_DEADLINE);
 
     if (rc < 0)
         return rc;
-    rc = chat_load(chat);
+    if (chat->loaded && chat->row.version > 0) {
+        rc = store_get(options->store, STORE_CHAT_SESSIONS, options->workspace_id,
+            str_dup(arena, chat->row.id), arena, &row);
+        if (rc != 0 || row.version != chat->row.version)
+            chat->stale = true;
+    }
+    if (rc >= 0)
+        rc = chat_load(chat);
     semaphore_give(&chat->lock);
     return rc;
 }
@@ -248,7 +259,7 @@ static int work_on(struct bot_chat *chat, struct bot_work *work, struct arena *a
                  ->read(job.channel, json_text(arena, json_get(job.note, "update")), arena,
                      &job.update);
     if (rc == 0)
-        rc = load(chat);
+        rc = load(chat, arena);
     if (rc < 0)
         return rc;
     if (str_empty(work->row.session_id) && chat->row.version > 0)
@@ -290,32 +301,62 @@ static void end_keeper(struct fiber *keeper)
         continue;
 }
 
+/* Another process may write to the chat between reading and writing: then it is done once more. */
 static void do_work(struct bot_chat *chat, struct bot_work *work)
 {
-    struct arena arena;
+    int rc = ERR_CONFLICT;
 
-    arena_init(&arena);
-    if (work_on(chat, work, &arena) < 0 && !work->done)
+    for (int i = 0; i < TRIES && rc == ERR_CONFLICT && !work->done; i++) {
+        struct arena arena;
+
+        arena_init(&arena);
+        rc = work_on(chat, work, &arena);
+        arena_deinit(&arena);
+    }
+    if (rc < 0 && !work->done)
         put_back(chat, work);
-    arena_deinit(&arena);
+}
+
+/* The service stops: another process goes on with what waits as soon as it sweeps. */
+static void give_back(struct bot_chat *chat)
+{
+    const struct bot_options *options = &chat->lane->bot->options;
+
+    fiber_shield();
+    while (chat->first) {
+        struct bot_work *work = chat->first;
+        struct store_batch batch;
+        struct arena arena;
+
+        chat->first = work->next;
+        arena_init(&arena);
+        work->row.due_at = env_wall_ms(options->env);
+        store_batch_init(&batch, &arena);
+        store_update(&batch, STORE_INBOX, &work->row);
+        if (store_commit(options->store, &batch) < 0)
+            log_debug("bot.not_given_back", LOG_ERR); /* its lease ends */
+        arena_deinit(&arena);
+        work_free(work);
+    }
+    chat->last = NULL;
+    fiber_unshield();
 }
 
 static void work_through(void *arg)
 {
     struct bot_chat *chat = arg;
     struct fiber *keeper = fiber_spawn_joinable(chat->lane->loop, "bot.lease", renew, chat);
+    struct bot_work *work;
 
-    while (chat->first && !__atomic_load_n(&chat->lane->draining, __ATOMIC_RELAXED)) {
-        struct bot_work *work = chat->first;
-
-        chat->first = work->next;
-        if (!chat->first)
-            chat->last = NULL;
+    while ((work = turn_next(chat))) {
         chat->current = work;
+        if (work->row.due_at - env_wall_ms(chat->lane->bot->options.env) < LEASE_MS - RENEW_MS)
+            renew_once(chat, &chat->current);
         do_work(chat, work);
         chat->current = NULL;
         work_free(work);
     }
+    give_back(chat);
     end_keeper(keeper);
     chat->working = false;
     chat->lane->at_work--;
