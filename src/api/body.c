@@ -129,14 +129,15 @@ int query_i64(struct exchange *x, const char *name, int64_t min, int64_t max, in
 int query_time(struct exchange *x, const char *name, int64_t otherwise, int64_t *ret_ms)
 {
     struct str text = query_str(x, name);
+    ptrdiff_t space = str_empty(text) ? -1 : str_find_char(text, ' ', 0);
     int64_t value = otherwise;
 
     /* A plus sign that was not escaped arrives as a space. */
-    if (!str_empty(text) && str_find_char(text, ' ', 0) > 10) {
+    if (space > 10) {
         char *fixed = str_cstr(x->arena, text);
 
-        *strchr(fixed, ' ') = '+';
-        text = str_from(fixed);
+        fixed[space] = '+';
+        text = (struct str){fixed, text.len};
     }
     if (text.ptr && !rfc3339_parse(text, &value, NULL))
         return err_field(ERR_INVALID, name,
