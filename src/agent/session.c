@@ -51,7 +51,7 @@ struct history {
 static void history_add(struct history *history, const struct message_row *row, struct arena *arena)
 {
     if (history->count == history->capacity) {
-        size_t capacity = history->capacity ? history->capacity * 2 : PAGE;
+        size_t capacity = history->capacity ? history->capacity * 2 : WINDOW + 8;
 
         history->messages = arena_grow(arena, history->messages,
             history->capacity * sizeof(*history->messages), capacity * sizeof(*history->messages));
@@ -180,7 +180,7 @@ static int tail_read(struct tail *tail, size_t count, struct history *history, s
 
         if (rc <= 0)
             return rc;
-        reader = message_reader(row);
+        message_reader_init(&reader, row);
         while ((rc = message_next(&reader)) > 0)
             history_add(history, &reader.message, arena);
         if (rc < 0)

@@ -16,11 +16,6 @@ struct str str_slice(struct str s, size_t from, size_t to)
     return (struct str){s.ptr + from, to - from};
 }
 
-bool str_eq(struct str a, struct str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 static bool equal_nocase(const char *a, const char *b, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -32,11 +27,6 @@ static bool equal_nocase(const char *a, const char *b, size_t len)
 bool str_eq_nocase(struct str a, struct str b)
 {
     return a.len == b.len && equal_nocase(a.ptr, b.ptr, a.len);
-}
-
-bool str_is(struct str a, const char *cstr)
-{
-    return str_eq(a, str_from(cstr));
 }
 
 int str_cmp(struct str a, struct str b)

@@ -26,9 +26,18 @@ static inline bool str_empty(struct str s)
     return s.len == 0;
 }
 
-bool str_eq(struct str a, struct str b);
+static inline bool str_eq(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 bool str_eq_nocase(struct str a, struct str b);
-bool str_is(struct str a, const char *cstr);
+/* Inline, so that the length of a constant is one, too. */
+static inline bool str_is(struct str a, const char *cstr)
+{
+    return str_eq(a, (struct str){cstr, cstr ? strlen(cstr) : 0});
+}
+
 int str_cmp(struct str a, struct str b); /* bytewise, shorter first */
 bool str_starts(struct str s, struct str prefix);
 bool str_starts_nocase(struct str s, struct str prefix);

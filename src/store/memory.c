@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #define INDEX_MAX 4
+#define PAGE_ROWS 24
 
 struct table {
     struct sorted rows; /* (workspace, id) or (workspace, parent, seq) */
@@ -429,6 +430,8 @@ static int memory_list(struct store_backend *memory, const struct store_query *q
     pthread_mutex_lock(&memory->mutex);
     map = range_of(memory, query->entity, query->index, query->workspace_id, query->value, &prefix);
     node = list_start(map, &prefix, query, after_order, after_id);
+    if (in_range(node, &prefix, query)) /* a page of the usual size at once */
+        buf_reserve(&rows, MIN(query->limit, (size_t)PAGE_ROWS) * schema->row_size);
     while (page.count < query->limit && in_range(node, &prefix, query)) {
         buf_reserve(&rows, schema->row_size);
         row_read(schema, node->value, arena, rows.ptr + rows.len);

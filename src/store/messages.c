@@ -121,9 +121,11 @@ static bool take_message(struct str *rest, struct str first, struct message_row 
     return true;
 }
 
-struct message_reader message_reader(const struct message_row *row)
+void message_reader_init(struct message_reader *reader, const struct message_row *row)
 {
-    return (struct message_reader){.row = row, .rest = row->more};
+    reader->row = row;
+    reader->rest = row->more;
+    reader->begun = false;
 }
 
 int message_next(struct message_reader *reader)
@@ -166,9 +168,10 @@ static struct message_row *add(struct list *list, struct arena *arena)
 
 static int unpack(const struct message_row *row, struct arena *arena, struct list *list)
 {
-    struct message_reader reader = message_reader(row);
+    struct message_reader reader;
     int r;
 
+    message_reader_init(&reader, row);
     while ((r = message_next(&reader)) > 0)
         *add(list, arena) = reader.message;
     return r;

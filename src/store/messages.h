@@ -38,7 +38,7 @@ struct message_reader {
     struct str rest;
     bool begun;
 };
-struct message_reader message_reader(const struct message_row *row);
+void message_reader_init(struct message_reader *reader, const struct message_row *row);
 MUST_CHECK int message_next(struct message_reader *reader);
 
 /* The messages of one row as it is stored, for who rewrites rows: 0 or ERR_CORRUPT. */
