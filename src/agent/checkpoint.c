@@ -80,26 +80,8 @@ static void write_own(struct json_writer *w, const struct run *run)
 
 static void write_done(struct json_writer *w, const struct run_result *result)
 {
-    json_name(w, "actions");
-    json_array_begin(w);
-    for (size_t i = 0; i < result->action_count; i++) {
-        json_object_begin(w);
-        json_str_member(w, "tool", result->actions[i].tool);
-        json_str_member(w, "status", result->actions[i].status);
-        json_str_member(w, "summary", result->actions[i].summary);
-        json_object_end(w);
-    }
-    json_array_end(w);
-    json_name(w, "citations");
-    json_array_begin(w);
-    for (size_t i = 0; i < result->citation_count; i++) {
-        json_object_begin(w);
-        json_str_member(w, "url", result->citations[i].url);
-        json_str_member(w, "title", result->citations[i].title);
-        json_str_member(w, "quote", result->citations[i].quote);
-        json_object_end(w);
-    }
-    json_array_end(w);
+    result_write_actions(w, result);
+    result_write_citations(w, result);
     json_name(w, "events");
     json_array_begin(w);
     for (size_t i = 0; i < result->event_count; i++)

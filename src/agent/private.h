@@ -187,5 +187,8 @@ void result_add_action(struct run *run, struct str tool, const char *status, str
 /* Take over event and citations of a tool; those whose quote does not stand in its text are left
  * out. */
 void result_add(struct run *run, const struct tool_result *result);
+/* The members "actions" and "citations". */
+void result_write_actions(struct json_writer *w, const struct run_result *result);
+void result_write_citations(struct json_writer *w, const struct run_result *result);
 
 #endif

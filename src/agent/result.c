@@ -119,7 +119,7 @@ void result_add(struct run *run, const struct tool_result *made)
     }
 }
 
-static void write_citations(struct json_writer *w, const struct run_result *result)
+void result_write_citations(struct json_writer *w, const struct run_result *result)
 {
     json_name(w, "citations");
     json_array_begin(w);
@@ -133,7 +133,7 @@ static void write_citations(struct json_writer *w, const struct run_result *resu
     json_array_end(w);
 }
 
-static void write_actions(struct json_writer *w, const struct run_result *result)
+void result_write_actions(struct json_writer *w, const struct run_result *result)
 {
     json_name(w, "actions");
     json_array_begin(w);
@@ -186,8 +186,8 @@ static void write_result(struct json_writer *w, const struct run_result *result,
         json_str_member(w, "reason", result->reason);
     json_str_member(w, "agent", result->agent);
     json_str_member(w, "model", result->model);
-    write_citations(w, result);
-    write_actions(w, result);
+    result_write_citations(w, result);
+    result_write_actions(w, result);
     write_approvals(w, result, tokens);
     json_name(w, "events");
     json_array_begin(w);

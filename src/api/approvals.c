@@ -53,43 +53,27 @@ int approvals_list(struct exchange *x)
 {
     struct str session_id = query_str(x, "session_id"), state = query_str(x, "state");
     bool of_chat = !str_empty(session_id);
-    struct store_query query = {.entity = STORE_APPROVALS,
-        .workspace_id = x->workspace,
-        .index = of_chat ? 1 : 0,
-        .descending = of_chat,
-        .cursor = query_str(x, "cursor")};
-    struct buf out = BUF_IN(x->arena);
-    struct store_page page;
-    struct json_writer w;
-    int64_t limit = 0;
-    int rc = query_i64(x, "limit", 1, 1000, 50, &limit);
+    struct store_query query = {
+        .entity = STORE_APPROVALS, .index = of_chat ? 1 : 0, .descending = of_chat};
+    struct listing listing;
+    int rc;
 
-    if (rc == 0 && !str_empty(state) && !known_state(state))
-        rc = err_field(ERR_INVALID, "state",
+    if (!str_empty(state) && !known_state(state))
+        return err_field(ERR_INVALID, "state",
             "state must be pending, approved, refused, expired, done or failed.");
     if (str_empty(state) && !of_chat)
         state = STR("pending");
     query.value = of_chat ? session_id : state;
-    query.limit = (size_t)limit;
-    if (rc == 0)
-        rc = store_list(x->store, &query, x->arena, &page);
+    rc = listing_begin(x, &query, "approvals", 50, &listing);
     if (rc < 0)
         return rc;
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_name(&w, "approvals");
-    json_array_begin(&w);
-    for (size_t i = 0; i < page.count; i++) {
-        const struct approval_row *row = (const struct approval_row *)page.rows + i;
+    for (size_t i = 0; i < listing.page.count; i++) {
+        const struct approval_row *row = (const struct approval_row *)listing.page.rows + i;
 
         if (str_empty(state) || str_eq(row->state, state))
-            write_approval(&w, row);
+            write_approval(&listing.w, row);
     }
-    json_array_end(&w);
-    write_opt(&w, "next_cursor", page.cursor);
-    json_object_end(&w);
-    answer_json(&x->answer, 200, &out);
-    return 0;
+    return listing_end(x, &listing);
 }
 
 int approvals_get(struct exchange *x)

@@ -119,34 +119,16 @@ int keys_create(struct exchange *x)
 
 int keys_list(struct exchange *x)
 {
-    struct store_query query = {.entity = STORE_API_KEYS,
-        .workspace_id = x->workspace,
-        .index = 1,
-        .value = STR("key"),
-        .descending = true,
-        .cursor = query_str(x, "cursor")};
-    struct buf out = BUF_IN(x->arena);
-    struct store_page page;
-    struct json_writer w;
-    int64_t limit = 0;
-    int rc = query_i64(x, "limit", 1, 1000, 100, &limit);
+    struct store_query query = {
+        .entity = STORE_API_KEYS, .index = 1, .value = STR("key"), .descending = true};
+    struct listing listing;
+    int rc = listing_begin(x, &query, "keys", 100, &listing);
 
-    query.limit = (size_t)limit;
-    if (rc == 0)
-        rc = store_list(x->store, &query, x->arena, &page);
     if (rc < 0)
         return rc;
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_name(&w, "keys");
-    json_array_begin(&w);
-    for (size_t i = 0; i < page.count; i++)
-        write_key(&w, &((const struct api_key_row *)page.rows)[i], NULL);
-    json_array_end(&w);
-    write_opt(&w, "next_cursor", page.cursor);
-    json_object_end(&w);
-    answer_json(&x->answer, 200, &out);
-    return 0;
+    for (size_t i = 0; i < listing.page.count; i++)
+        write_key(&listing.w, (const struct api_key_row *)listing.page.rows + i, NULL);
+    return listing_end(x, &listing);
 }
 
 /* The key of the path, if the caller may manage it. */

@@ -123,7 +123,19 @@ MUST_CHECK int idempotency_begin(struct exchange *x);
 void idempotency_end(struct exchange *x, int code);
 
 /* Write helpers. */
-void write_time(struct json_writer *w, const char *name, int64_t ms);      /* 0 writes null */
+void write_time(struct json_writer *w, const char *name, int64_t ms); /* 0 writes null */
+
+/* A page of a list: {NAME: [rows], "next_cursor": …}. Between the two the caller writes the rows of
+ * the page that it wants shown. limit: when the request has none. listing_end() returns 0. Begin
+ * yields. */
+struct listing {
+    struct store_page page;
+    struct buf out;
+    struct json_writer w;
+};
+MUST_CHECK int listing_begin(struct exchange *x, struct store_query *query, const char *name,
+    int64_t limit, struct listing *listing);
+int listing_end(struct exchange *x, struct listing *listing);
 void write_opt(struct json_writer *w, const char *name, struct str value); /* "" writes null */
 
 int chat_post(struct exchange *x);

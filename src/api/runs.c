@@ -107,37 +107,20 @@ int runs_list(struct exchange *x)
 {
     static const char *const states[] = {"running", "paused"};
     struct str session_id = query_str(x, "session_id");
-    struct store_query query = {.entity = STORE_RUNS,
-        .workspace_id = x->workspace,
-        .descending = true,
-        .cursor = query_str(x, "cursor")};
-    struct buf out = BUF_IN(x->arena);
-    struct store_page page;
-    struct json_writer w;
-    int64_t limit = 0;
-    int state = 0, rc = query_i64(x, "limit", 1, 1000, 50, &limit);
+    struct store_query query = {.entity = STORE_RUNS, .descending = true};
+    struct listing listing;
+    int state = 0, rc = query_choice(x, "state", states, &state);
 
-    if (rc == 0)
-        rc = query_choice(x, "state", states, &state);
-    query.limit = (size_t)limit;
     query.index = str_empty(session_id) ? 1 : 0;
     query.value = str_empty(session_id) ? str_from(states[state]) : session_id;
     if (rc == 0)
-        rc = store_list(x->store, &query, x->arena, &page);
+        rc = listing_begin(x, &query, "runs", 50, &listing);
     if (rc < 0)
         return rc;
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_name(&w, "runs");
-    json_array_begin(&w);
-    for (size_t i = 0; i < page.count; i++) {
-        json_object_begin(&w);
-        write_run(&w, (const struct run_row *)page.rows + i);
-        json_object_end(&w);
+    for (size_t i = 0; i < listing.page.count; i++) {
+        json_object_begin(&listing.w);
+        write_run(&listing.w, (const struct run_row *)listing.page.rows + i);
+        json_object_end(&listing.w);
     }
-    json_array_end(&w);
-    write_opt(&w, "next_cursor", page.cursor);
-    json_object_end(&w);
-    answer_json(&x->answer, 200, &out);
-    return 0;
+    return listing_end(x, &listing);
 }

@@ -25,34 +25,16 @@ static int find_session(struct exchange *x, struct chat_session_row *ret_row)
 
 int sessions_list(struct exchange *x)
 {
-    struct store_query query = {.entity = STORE_CHAT_SESSIONS,
-        .workspace_id = x->workspace,
-        .index = 1,
-        .value = STR("chat"),
-        .descending = true,
-        .cursor = query_str(x, "cursor")};
-    struct buf out = BUF_IN(x->arena);
-    struct store_page page;
-    struct json_writer w;
-    int64_t limit = 0;
-    int rc = query_i64(x, "limit", 1, 1000, 50, &limit);
+    struct store_query query = {
+        .entity = STORE_CHAT_SESSIONS, .index = 1, .value = STR("chat"), .descending = true};
+    struct listing listing;
+    int rc = listing_begin(x, &query, "sessions", 50, &listing);
 
-    query.limit = (size_t)limit;
-    if (rc == 0)
-        rc = store_list(x->store, &query, x->arena, &page);
     if (rc < 0)
         return rc;
-    json_init(&w, &out);
-    json_object_begin(&w);
-    json_name(&w, "sessions");
-    json_array_begin(&w);
-    for (size_t i = 0; i < page.count; i++)
-        write_session(&w, &((const struct chat_session_row *)page.rows)[i]);
-    json_array_end(&w);
-    write_opt(&w, "next_cursor", page.cursor);
-    json_object_end(&w);
-    answer_json(&x->answer, 200, &out);
-    return 0;
+    for (size_t i = 0; i < listing.page.count; i++)
+        write_session(&listing.w, (const struct chat_session_row *)listing.page.rows + i);
+    return listing_end(x, &listing);
 }
 
 int sessions_get(struct exchange *x)

@@ -389,27 +389,20 @@ struct fiber_task {
     struct boot *boot;
     int (*fn)(struct boot *boot, void *arg);
     void *arg;
-    int rc;
-    struct err cause;
 };
 
-static void run_task(void *arg)
+static int run_task(void *arg)
 {
     struct fiber_task *task = arg;
     struct http_client_options options = {.ca_file = task->boot->config.tls_ca_file};
 
     http_client_configure(fiber_loop(), &options);
-    task->rc = task->fn(task->boot, task->arg);
-    task->cause = *err_get();
+    return task->fn(task->boot, task->arg);
 }
 
 int boot_on_fiber(struct boot *boot, int (*fn)(struct boot *boot, void *arg), void *arg)
 {
-    struct fiber_task task = {boot, fn, arg, 0, {0}};
-    int rc = loop_run_fiber(boot->env, run_task, &task);
+    struct fiber_task task = {boot, fn, arg};
 
-    if (rc < 0)
-        return rc;
-    *err_get() = task.cause;
-    return task.rc;
+    return loop_call(boot->env, run_task, &task);
 }

@@ -190,6 +190,36 @@ int loop_run_fiber(const struct env *env, void (*fn)(void *arg), void *arg)
     return 0;
 }
 
+struct loop_call {
+    int (*fn)(void *arg);
+    void *arg;
+    int rc;
+    struct err cause;
+};
+
+static void make_call(void *arg)
+{
+    struct loop_call *call = arg;
+
+    call->rc = call->fn(call->arg);
+    call->cause = *err_get();
+}
+
+int loop_call(const struct env *env, int (*fn)(void *arg), void *arg)
+{
+    struct loop_call call = {.fn = fn, .arg = arg};
+    int rc;
+
+    if (fiber_self())
+        return fn(arg);
+    rc = loop_run_fiber(env, make_call, &call);
+    if (rc < 0)
+        return rc;
+    if (call.rc < 0)
+        *err_get() = call.cause;
+    return call.rc;
+}
+
 void *loop_local(struct loop *loop, const void *key)
 {
     for (struct loop_slot *slot = loop->slots; slot; slot = slot->next)

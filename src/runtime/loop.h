@@ -29,6 +29,9 @@ void loop_wake(struct loop *loop, struct fiber *fiber);
 /* For tests and commands: make a loop, run fn(arg) on a fiber, run until it and everything it
  * spawned ended, free the loop. */
 MUST_CHECK int loop_run_fiber(const struct env *env, void (*fn)(void *arg), void *arg);
+/* For code that may be called from outside fibers: fn's result, its error kept. On the current
+ * fiber where there is one, otherwise by loop_run_fiber(). Yields. */
+MUST_CHECK int loop_call(const struct env *env, int (*fn)(void *arg), void *arg);
 
 /* One slot per loop for a room's own per-loop state (HTTP client, …): freed in reverse order by
  * loop_free(). key is the address of any static object. */

@@ -93,7 +93,7 @@ static int dynamodb_open(const struct config *config, const char *url, const str
     if (r == 0)
         r = parse_endpoint(db, config->dynamodb_endpoint ? config->dynamodb_endpoint : "");
     if (r == 0)
-        r = ddb_on_fiber(db, open_table, db);
+        r = loop_call(db->env, open_table, db);
     if (r < 0) {
         dynamodb_close(db);
         return r;
@@ -133,7 +133,7 @@ static int dynamodb_meta_get(
     struct store_backend *db, const char *name, struct arena *arena, struct str *ret_value)
 {
     struct meta_call call = {.db = db, .name = name, .arena = arena};
-    int r = ddb_on_fiber(db, call_meta_get, &call);
+    int r = loop_call(db->env, call_meta_get, &call);
 
     if (r == 0)
         *ret_value = call.value;
@@ -149,8 +149,8 @@ static int call_meta_set(void *arg)
 
 static int dynamodb_meta_set(struct store_backend *db, const char *name, struct str value)
 {
-    return ddb_on_fiber(
-        db, call_meta_set, &(struct meta_call){.db = db, .name = name, .value = value});
+    return loop_call(
+        db->env, call_meta_set, &(struct meta_call){.db = db, .name = name, .value = value});
 }
 
 static void dynamodb_stats(struct store_backend *db, struct store_stats *ret_stats)

@@ -41,8 +41,6 @@ MUST_CHECK int ddb_call(struct store_backend *db, struct arena *arena, const cha
     struct str body, struct ddb_reply *ret_reply);
 /* Sleep before the attempt'th repetition, anywhere between nothing and twice the time before. */
 MUST_CHECK int ddb_back_off(struct store_backend *db, int attempt);
-/* Run fn on a fiber: the current one, or a loop made for it. */
-MUST_CHECK int ddb_on_fiber(struct store_backend *db, int (*fn)(void *arg), void *arg);
 
 /* Keys and items. */
 struct ddb_key {

@@ -1,6 +1,7 @@
 /* store "firestore://PROJECT/DATABASE": Google Cloud Firestore in native mode, by REST. */
 #include "store/firestore.h"
 
+#include "runtime/loop.h"
 #include "watch/metrics.h"
 
 #include <stdlib.h>
@@ -65,7 +66,7 @@ int fs_meta_get(
     struct store_backend *fs, const char *name, struct arena *arena, struct str *ret_value)
 {
     struct meta_work work = {fs, name, STR(""), arena};
-    int r = fs_on_fiber(fs, get_meta, &work);
+    int r = loop_call(fs->env, get_meta, &work);
 
     if (r == 0)
         *ret_value = work.value;
@@ -113,7 +114,7 @@ int fs_meta_set(struct store_backend *fs, const char *name, struct str value)
     int r;
 
     arena_init(&arena);
-    r = fs_on_fiber(fs, set_meta, &(struct meta_work){fs, name, value, &arena});
+    r = loop_call(fs->env, set_meta, &(struct meta_work){fs, name, value, &arena});
     arena_deinit(&arena);
     return r;
 }

@@ -46,8 +46,6 @@ MUST_CHECK int fs_call(struct store_backend *fs, struct arena *arena, const char
     struct str body, struct fs_reply *ret_reply);
 /* Sleep before the attempt'th repetition, anywhere between nothing and twice the time before. */
 MUST_CHECK int fs_back_off(struct store_backend *fs, int attempt);
-/* Run fn on a fiber: the current one, or a loop made for it. */
-MUST_CHECK int fs_on_fiber(struct store_backend *fs, int (*fn)(void *arg), void *arg);
 
 /* Names of documents: "projects/P/databases/D/documents/COLLECTION/ID". */
 struct str fs_name(struct store_backend *fs, const char *collection, const struct str *parts,

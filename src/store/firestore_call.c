@@ -188,33 +188,3 @@ int fs_call(struct store_backend *fs, struct arena *arena, const char *method, s
         return r;
     return out_of_attempts(fs, method, unsure, r);
 }
-
-struct fiber_work {
-    int (*fn)(void *arg);
-    void *arg;
-    int rc;
-    struct err err;
-};
-
-static void run_work(void *arg)
-{
-    struct fiber_work *work = arg;
-
-    work->rc = work->fn(work->arg);
-    work->err = *err_get();
-}
-
-int fs_on_fiber(struct store_backend *fs, int (*fn)(void *arg), void *arg)
-{
-    struct fiber_work work = {.fn = fn, .arg = arg};
-    int r;
-
-    if (fiber_self())
-        return fn(arg);
-    r = loop_run_fiber(fs->env, run_work, &work);
-    if (r < 0)
-        return r;
-    if (work.rc < 0)
-        *err_get() = work.err;
-    return work.rc;
-}
