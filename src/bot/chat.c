@@ -43,6 +43,27 @@ void chat_remember(struct bot_chat *chat, const struct chat_message *message, st
     chat->notes[i] = (struct tail_note){heap_str(message_id), seq, outgoing};
 }
 
+static struct str file_words(const struct channel_file *file, struct arena *arena)
+{
+    static const char *const names[] = {
+        "", "document", "photo", "voice message", "audio", "video", "sticker", "file"};
+
+    if (str_empty(file->name))
+        return str_printf(arena, "[%s]", names[file->kind]);
+    return str_printf(arena, "[%s: %.*s]", names[file->kind],
+        STR_ARG(utf8_truncate(utf8_clean(arena, file->name), 120)));
+}
+
+struct str chat_said(const struct channel_update *update, struct arena *arena)
+{
+    if (!update->file.kind)
+        return update->text;
+    if (str_empty(update->text))
+        return file_words(&update->file, arena);
+    return str_printf(
+        arena, "%.*s %.*s", STR_ARG(file_words(&update->file, arena)), STR_ARG(update->text));
+}
+
 struct str chat_channel_ids(const struct channel_update *update, struct arena *arena)
 {
     struct buf out = BUF_IN(arena);
@@ -123,7 +144,8 @@ int chat_load(struct bot_chat *chat)
     struct arena arena;
     int rc;
 
-    if (chat->loaded && !chat->stale)
+    /* What is not there may be made by another process at any time. */
+    if (chat->loaded && !chat->stale && chat->row.version > 0)
         return 0;
     chat->loaded = false;
     arena_init(&arena);

@@ -6,6 +6,8 @@
 #define LOOK_BACK 500
 #define PAGE 100
 #define EDITS_KEPT 10
+#define MOVES_MAX 20
+#define ABSORBED_MAX 80 /* in one commit */
 
 static int find_seq(struct bot_chat *chat, struct str message_id, struct arena *arena, int64_t *ret)
 {
@@ -88,6 +90,7 @@ static int rewrite(
         .to = seq + 1,
         .limit = 1,
         .cursor = STR("")};
+    struct str said = chat_said(update, arena);
     struct message_row *row;
     struct store_batch batch;
     struct store_page page;
@@ -96,10 +99,10 @@ static int rewrite(
     if (rc != 0 || page.count == 0)
         return rc;
     row = page.rows;
-    if (row->more.len > 0 || str_eq(row->body, update->text))
+    if (row->more.len > 0 || str_eq(row->body, said))
         return 0; /* of another channel, or known already */
     row->channel_ids = with_edit(row, update->at_ms, arena);
-    row->body = update->text;
+    row->body = said;
     store_batch_init(&batch, arena);
     store_put(&batch, STORE_MESSAGES, row);
     rc = store_commit(store, &batch);
@@ -113,7 +116,7 @@ int edit_take(struct bot_chat *chat, const struct channel_update *update)
     int64_t seq;
     int rc = chat_load(chat);
 
-    if (rc < 0 || chat->row.version == 0 || str_empty(update->text))
+    if (rc < 0 || chat->row.version == 0 || (str_empty(update->text) && !update->file.kind))
         return rc;
     arena_init(&arena);
     rc = find_seq(chat, update->message_id, &arena, &seq);
@@ -123,32 +126,88 @@ int edit_take(struct bot_chat *chat, const struct channel_update *update)
     return rc < 0 ? rc : 0;
 }
 
-int migrate_take(struct bot_chat *chat, const struct channel_update *update)
+/* What was said at the new id before the news of the move came began a session of its own: its
+ * messages go behind those of the former one, and the chat leaves it. */
+static int absorb(struct bot_chat *chat, struct chat_session_row *second, struct arena *arena)
+{
+    struct store *store = chat->lane->bot->options.store;
+    struct store_query query = {.entity = STORE_MESSAGES,
+        .workspace_id = second->workspace_id,
+        .index = STORE_CHILDREN,
+        .value = second->id,
+        .limit = ABSORBED_MAX,
+        .cursor = STR("")};
+    struct bot_settings settings = chat->settings, other = settings_read(second->state, arena);
+    struct chat_session_row row = chat->row;
+    struct store_batch batch;
+    struct store_page page;
+    int rc = messages_list(store, &query, arena, &page);
+
+    if (rc < 0)
+        return rc;
+    store_batch_init(&batch, arena);
+    for (size_t i = 0; i < page.count; i++) {
+        struct message_row *message = (struct message_row *)page.rows + i;
+
+        message->session_id = row.id;
+        message->seq = ++row.message_count;
+        messages_insert(&batch, message, 1);
+    }
+    settings.paired = settings.paired || other.paired;
+    settings.introduced = settings.introduced || other.introduced;
+    settings.gone = other.gone;
+    row.state = settings_write(&settings, row.state, arena);
+    second->chat_key = STR("");
+    store_update(&batch, STORE_CHAT_SESSIONS, second);
+    store_update(&batch, STORE_CHAT_SESSIONS, &row);
+    return store_commit(store, &batch);
+}
+
+static int move(
+    struct bot_chat *chat, const struct channel_update *update, struct str to, struct arena *arena)
 {
     const struct bot *bot = chat->lane->bot;
-    struct bot_settings settings;
-    struct chat_session_row row;
+    struct bot_settings settings = chat->settings;
+    struct chat_session_row row = chat->row, second;
     struct store_batch batch;
-    struct arena arena;
-    int rc = chat_load(chat);
+    int rc = store_find(
+        bot->options.store, STORE_CHAT_SESSIONS, row.workspace_id, 0, to, arena, &second);
 
-    if (rc < 0 || chat->row.version == 0 || str_empty(update->moved_to))
+    if (rc == 0) {
+        rc = absorb(chat, &second, arena);
+        return rc < 0 ? rc : STORE_CONFLICT; /* and once more, to move */
+    }
+    if (rc < 0)
         return rc;
-    arena_init(&arena);
-    row = chat->row;
-    settings = chat->settings;
     /* telegram.allow names the former id. */
     settings.paired = settings.paired || access_is_listed(bot, update->chat_id);
-    row.state = settings_write(&settings, row.state, &arena);
-    row.chat_key = str_printf(&arena, "%.*s|%.*s|%.*s|%.*s", STR_ARG(update->channel),
-        STR_ARG(update->bot_id), STR_ARG(update->moved_to), STR_ARG(update->topic_id));
-    store_batch_init(&batch, &arena);
+    row.state = settings_write(&settings, row.state, arena);
+    row.chat_key = to;
+    store_batch_init(&batch, arena);
     store_update(&batch, STORE_CHAT_SESSIONS, &row);
-    rc = store_commit(bot->options.store, &batch);
-    if (rc > 0)
-        log_warn("bot.not_moved", LOG_STR("session", row.id),
-            LOG_CSTR("note", "the chat's new id has a session already"));
-    chat->stale = true;
-    arena_deinit(&arena);
-    return rc < 0 ? rc : 0;
+    return store_commit(bot->options.store, &batch);
+}
+
+int migrate_take(struct bot_chat *chat, const struct channel_update *update)
+{
+    int rc = STORE_CONFLICT;
+
+    for (int i = 0; i < MOVES_MAX && rc > 0; i++) {
+        struct arena arena;
+        struct str to;
+
+        rc = chat_load(chat);
+        if (rc < 0 || chat->row.version == 0 || str_empty(update->moved_to))
+            return rc;
+        arena_init(&arena);
+        to = str_printf(&arena, "%.*s|%.*s|%.*s|%.*s", STR_ARG(update->channel),
+            STR_ARG(update->bot_id), STR_ARG(update->moved_to), STR_ARG(update->topic_id));
+        rc = move(chat, update, to, &arena);
+        chat->stale = true;
+        if (rc == 0)
+            bot_kick(chat->lane->bot, to, chat->row.id);
+        arena_deinit(&arena);
+    }
+    return rc > 0 ? err_set(ERR_UNAVAILABLE, "Too many write to this chat at once; try again.")
+                  : rc;
 }

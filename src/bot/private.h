@@ -143,6 +143,8 @@ bool settings_quiet(const struct bot_settings *settings, const struct zone *zone
 /* How the author of an update is called in the chat. */
 struct str chat_party(
     const struct bot *bot, const struct channel_update *update, struct arena *arena);
+/* What an update says, with the file that it is about: "[document: deck.pdf] the caption". */
+struct str chat_said(const struct channel_update *update, struct arena *arena);
 struct str chat_channel_ids(const struct channel_update *update, struct arena *arena);
 struct str channel_ids_message(struct str channel_ids, struct arena *arena);
 

@@ -52,27 +52,6 @@ static bool is_command_name(struct str text)
     return str_starts(text, STR("/"));
 }
 
-static struct str file_words(const struct channel_file *file, struct arena *arena)
-{
-    static const char *const names[] = {
-        "", "document", "photo", "voice message", "audio", "video", "sticker", "file"};
-
-    if (str_empty(file->name))
-        return str_printf(arena, "[%s]", names[file->kind]);
-    return str_printf(arena, "[%s: %.*s]", names[file->kind],
-        STR_ARG(utf8_truncate(utf8_clean(arena, file->name), 120)));
-}
-
-static struct str message_text(const struct channel_update *update, struct arena *arena)
-{
-    if (!update->file.kind)
-        return update->text;
-    if (str_empty(update->text))
-        return file_words(&update->file, arena);
-    return str_printf(
-        arena, "%.*s %.*s", STR_ARG(file_words(&update->file, arena)), STR_ARG(update->text));
-}
-
 /* Has this chat been answered too often just now? */
 static bool is_too_much(const struct bot_chat *chat)
 {
@@ -213,7 +192,7 @@ static void plan_message(struct bot_chat *chat, const struct channel_update *upd
     struct str party = chat_party(chat->lane->bot, update, arena);
 
     plan->message = true;
-    plan->text = message_text(update, arena);
+    plan->text = chat_said(update, arena);
     if (str_empty(plan->text))
         plan->message = false;
     else if (!str_empty(update->command) && !update->from.bot &&

@@ -8,6 +8,29 @@ static struct channel_who fake_who(const struct channel *channel)
     return (struct channel_who){STR("1"), STR("TheoBot"), STR("Theo")};
 }
 
+/* "edit:ID:TEXT", "doc:NAME|CAPTION", "moved:CHAT" */
+static void read_more(struct channel_update *update)
+{
+    struct str rest = update->text;
+
+    if (str_starts(rest, STR("edit:"))) {
+        rest = str_slice(rest, 5, rest.len);
+        update->kind = CHANNEL_EDIT;
+        (void)str_next(&rest, ':', &update->message_id);
+        update->text = rest;
+    }
+    if (str_starts(rest, STR("doc:"))) {
+        rest = str_slice(rest, 4, rest.len);
+        update->file.kind = CHANNEL_DOCUMENT;
+        (void)str_next(&rest, '|', &update->file.name);
+        update->text = rest;
+    }
+    if (str_starts(rest, STR("moved:"))) {
+        update->kind = CHANNEL_MIGRATED;
+        update->moved_to = str_slice(rest, 6, rest.len);
+    }
+}
+
 /* {"n","chat","from","text"} */
 static int fake_read(const struct channel *channel, struct str payload, struct arena *arena,
     struct channel_update *ret_update)
@@ -38,6 +61,7 @@ static int fake_read(const struct channel *channel, struct str payload, struct a
         update.kind = CHANNEL_PRESS;
         update.press_data = str_slice(update.text, 6, update.text.len);
     }
+    read_more(&update);
     update.mentioned = str_find(update.text, STR("@TheoBot"), 0) >= 0;
     *ret_update = update;
     return 0;
@@ -82,6 +106,13 @@ static void fake_answer_press(
         f->on_press(f);
 }
 
+static int fake_download(struct channel *channel, const struct channel_file *file, size_t max,
+    struct arena *arena, struct str *ret_bytes)
+{
+    (void)channel, (void)file, (void)max, (void)arena, (void)ret_bytes;
+    return err_set(ERR_TOO_LARGE, "The file is too large.");
+}
+
 static const struct channel_ops fake_ops = {
     .name = "fake",
     .who = fake_who,
@@ -89,6 +120,7 @@ static const struct channel_ops fake_ops = {
     .send = fake_send,
     .answer_press = fake_answer_press,
     .is_admin = fake_is_admin,
+    .download = fake_download,
 };
 
 bool fixture_open(struct test *t, struct fixture *f)

@@ -34,7 +34,8 @@ struct fixture {
 bool fixture_open(struct test *t, struct fixture *f);
 void fixture_close(struct fixture *f);
 /* Somebody says something, and what follows is done. "press:DATA" presses a button. from: who it
- * is, or "id=how he calls himself". */
+ * is, or "id=how he calls himself". "edit:ID:TEXT" edits, "doc:NAME|CAPTION" is a document,
+ * "moved:CHAT" tells of a new id. */
 void fixture_hear(struct fixture *f, const char *chat, const char *from, const char *text);
 /* What Theo said since, a line for each message: "a: text" (reactions: "a: (✍)"). A poll that he
  * asks has the id "77". */
