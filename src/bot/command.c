@@ -426,6 +426,12 @@ int command_job(struct bot_job *job)
     return command ? command->fn(job) : help(job);
 }
 
+/* A code lets a chat in once; alone nobody votes. */
+bool bot_command_is_in(size_t i, enum bot_menu menu)
+{
+    return strcmp(commands[i].name, menu == BOT_MENU_PRIVATE ? "poll" : "start") != 0;
+}
+
 size_t bot_command_count(void)
 {
     return ARRAY_LEN(commands);

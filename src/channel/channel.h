@@ -139,6 +139,7 @@ struct channel_command {
     struct str name, help;
 };
 struct channel_menu {
+    const char *scope;    /* where it is shown: "" wherever no other is, "all_private_chats", … */
     const char *language; /* "" default, "es", … */
     const struct channel_command *commands;
     size_t count;

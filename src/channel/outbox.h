@@ -30,6 +30,7 @@ enum outbox_kind {
     OUTBOX_POLL,     /* body: the question; choices */
     OUTBOX_REACTION, /* body: an emoji, on message_id; "" takes it back */
     OUTBOX_LEAVE,    /* go out of the chat */
+    OUTBOX_POLL_STOP /* message_id takes no more votes */
 };
 
 struct outbox_button {
@@ -47,7 +48,8 @@ struct outbox_post {
     struct str reply_to; /* message id; sent without when that message is gone */
     struct str after;    /* newest message id known in the chat; "": the newest of outbox_heard() */
     size_t looked;       /* the outbox's own: see struct channel_sent */
-    struct str message_id; /* of OUTBOX_EDIT and _REACTION; of TEXT: a preview to be replaced */
+    struct str message_id; /* of OUTBOX_EDIT, _REACTION and _POLL_STOP; of TEXT: a preview to be
+                              replaced */
     const struct outbox_button *buttons;
     size_t button_count;
     struct str file_name, caption;

@@ -1,7 +1,8 @@
 /* The content of a row: a post as JSON, and back. */
 #include "channel/outbox_private.h"
 
-static const char *const kinds[] = {"text", "edit", "document", "poll", "reaction", "leave"};
+static const char *const kinds[] = {
+    "text", "edit", "document", "poll", "reaction", "leave", "poll_stop"};
 
 struct str outbox_chat_of(struct str chat_key)
 {

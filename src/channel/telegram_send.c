@@ -287,6 +287,25 @@ static int say_leave(struct telegram_say *say)
     return rc == CHANNEL_GONE ? 0 : rc;
 }
 
+/* One that is closed or gone takes no votes either. */
+static int say_stop(struct telegram_say *say)
+{
+    struct buf json = BUF_IN(say->arena);
+    struct json_writer w;
+    int64_t id;
+    int rc;
+
+    if (!str_to_i64(say->post.message_id, &id))
+        return telegram_say_refuse("a poll that ends needs a message");
+    json_init(&w, &json);
+    json_object_begin(&w);
+    telegram_write_place(&w, &say->place, false);
+    json_i64_member(&w, "message_id", id);
+    json_object_end(&w);
+    rc = telegram_say_json(say, "stopPoll", &json, false);
+    return rc == CHANNEL_REFUSED ? 0 : rc;
+}
+
 /* A preview was told to wait: that holds for what follows it. */
 static int64_t held_ms(const struct telegram_say *say)
 {
@@ -324,6 +343,8 @@ int telegram_send(struct channel *channel, const struct outbox_row *row, struct 
         return say_reaction(&say);
     case OUTBOX_LEAVE:
         return say_leave(&say);
+    case OUTBOX_POLL_STOP:
+        return say_stop(&say);
     }
     return telegram_say_refuse("this kind of message is not known");
 }

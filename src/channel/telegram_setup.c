@@ -178,23 +178,29 @@ static bool same_commands(
     return true;
 }
 
-static struct str commands_json(struct setting_up *s, const char *language,
-    const struct channel_command *commands, size_t count, bool with)
+static struct str commands_json(
+    struct setting_up *s, const struct channel_menu *menu, size_t count, bool with)
 {
     struct buf out = BUF_IN(s->arena);
     struct json_writer w;
 
     json_init(&w, &out);
     json_object_begin(&w);
-    if (language[0])
-        json_cstr_member(&w, "language_code", language);
+    if (menu->scope[0]) {
+        json_name(&w, "scope");
+        json_object_begin(&w);
+        json_cstr_member(&w, "type", menu->scope);
+        json_object_end(&w);
+    }
+    if (menu->language[0])
+        json_cstr_member(&w, "language_code", menu->language);
     if (with) {
         json_name(&w, "commands");
         json_array_begin(&w);
         for (size_t i = 0; i < count; i++) {
             json_object_begin(&w);
-            json_str_member(&w, "command", commands[i].name);
-            json_str_member(&w, "description", commands[i].help);
+            json_str_member(&w, "command", menu->commands[i].name);
+            json_str_member(&w, "description", menu->commands[i].help);
             json_object_end(&w);
         }
         json_array_end(&w);
@@ -207,21 +213,21 @@ static int check_commands(struct setting_up *s, const struct channel_menu *menu)
 {
     const struct json *have, *result;
     size_t count = s->setup->remove ? 0 : menu->count;
-    int rc = call(s, "getMyCommands", commands_json(s, menu->language, NULL, 0, false), &have);
+    const char *where = strcmp(menu->scope, "all_private_chats") == 0 ? "private chats" : "groups";
+    const char *language = menu->language[0] ? menu->language : "default";
+    int rc = call(s, "getMyCommands", commands_json(s, menu, 0, false), &have);
 
     if (rc < 0 || same_commands(have, menu->commands, count))
         return rc;
     if (!s->setup->change) {
         say(s, CHANNEL_TO_FIX,
-            "The menu of commands (%s) is not current: run `theo telegram setup`.",
-            menu->language[0] ? menu->language : "default");
+            "The menu of commands (%s, %s) is not current: run `theo telegram setup`.", where,
+            language);
         return 0;
     }
-    rc = call(
-        s, "setMyCommands", commands_json(s, menu->language, menu->commands, count, true), &result);
+    rc = call(s, "setMyCommands", commands_json(s, menu, count, true), &result);
     if (rc == 0)
-        say(s, CHANNEL_CHANGED, "The menu of commands (%s) is set.",
-            menu->language[0] ? menu->language : "default");
+        say(s, CHANNEL_CHANGED, "The menu of commands (%s, %s) is set.", where, language);
     return rc;
 }
 

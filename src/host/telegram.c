@@ -15,30 +15,45 @@ struct telegram_work {
     struct channel_setup setup;
     struct channel_report report;
     struct arena arena;
-    struct channel_menu menus[SAY_LANGUAGES];
-    struct channel_command commands[SAY_LANGUAGES][COMMANDS_MAX];
+    struct channel_menu menus[BOT_MENUS * SAY_LANGUAGES];
+    struct channel_command commands[BOT_MENUS * SAY_LANGUAGES][COMMANDS_MAX];
     bool pair;
     struct str code;
 };
 
-/* English is what everybody sees whose language has no menu of its own. */
+static size_t fill_commands(
+    enum bot_menu menu, enum say_language language, struct channel_command *list)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < bot_command_count() && count < COMMANDS_MAX; i++) {
+        struct channel_command *command = &list[count];
+
+        if (!bot_command_is_in(i, menu))
+            continue;
+        bot_command(i, language, &command->name, &command->help);
+        command->help = utf8_truncate(command->help, 250);
+        count++;
+    }
+    return count;
+}
+
+/* English is what everybody sees whose language has no menu of its own, and the menu of groups what
+ * is seen wherever there is no other. */
 static void fill_menus(struct telegram_work *work)
 {
-    size_t count = MIN(bot_command_count(), (size_t)COMMANDS_MAX);
+    static const char *const scopes[] = {"", "all_private_chats"};
+    size_t n = 0;
 
-    for (int language = 0; language < SAY_LANGUAGES; language++) {
-        for (size_t i = 0; i < count; i++) {
-            struct channel_command *command = &work->commands[language][i];
-
-            bot_command(i, (enum say_language)language, &command->name, &command->help);
-            command->help = utf8_truncate(command->help, 250);
-        }
-        work->menus[language] = (struct channel_menu){
-            language == SAY_EN ? "" : say_language_tag((enum say_language)language),
-            work->commands[language], count};
-    }
+    for (int menu = 0; menu < BOT_MENUS; menu++)
+        for (int language = 0; language < SAY_LANGUAGES; language++, n++)
+            work->menus[n] = (struct channel_menu){.scope = scopes[menu],
+                .language = language == SAY_EN ? "" : say_language_tag((enum say_language)language),
+                .commands = work->commands[n],
+                .count = fill_commands(
+                    (enum bot_menu)menu, (enum say_language)language, work->commands[n])};
     work->setup.menus = work->menus;
-    work->setup.menu_count = SAY_LANGUAGES;
+    work->setup.menu_count = n;
 }
 
 #define MEMBER "telegram_webhook"

@@ -202,6 +202,7 @@ test('a poll for a time: when all have voted the winner is said, and booked once
   const end = await tg.said(group, { matching: /Most votes/ });
   assert.ok(end.text.includes(choices[1]) && end.text.includes('(2)'), end.text);
   assert.deepEqual(labels(end), ['Book it']);
+  assert.throws(() => ana.votes(asked.message, [0]), /the poll is closed/);
   assert.match((await answered(tg, eve.presses(end.message, 'Book it'))).text, /Only who takes part/);
   const presses = [ana.presses(end.message, 'Book it'), ben.presses(end.message, 'Book it')];
   for (const press of presses) await answered(tg, press);
@@ -230,6 +231,8 @@ test('a poll with words is closed by who asked, also after a restart; a vote cou
   const end = await tg.said(group, { matching: /Most votes/ });
   assert.match(end.text, /Where do we meet\?\n.*Lisbon \(2\)/);
   assert.deepEqual(labels(end), []);
+  assert.throws(() => eve.votes(asked.message, ['Madrid']), /the poll is closed/);
+  assert.equal(tg.log.of('stopPoll').length, 1);
   ana.says(group, '/poll close');
   await tg.said(group, { matching: /No poll is open/ });
 });

@@ -27,10 +27,19 @@ test('setup sets what differs, and nothing the second time', async () => {
   assert.equal(before.changed, 0);
   assert.match(before.said, /Privacy mode is on.*\/setprivacy/);
   assert.match(before.said, /nobody is answered/);
-  assert.equal((await telegram('setup')).changed, 6);
+  assert.equal((await telegram('setup')).changed, 12);
+  const menu = (key) => tg.bot.commands.get(key).map((c) => c.command);
+  for (const language of ['', 'es', 'de', 'fr', 'ru', 'pt']) {
+    assert.ok(menu(`default ${language}`).includes('poll') && !menu(`default ${language}`).includes('start'), 'groups');
+    assert.ok(menu(`all_private_chats ${language}`).includes('start') && !menu(`all_private_chats ${language}`).includes('poll'), 'private chats');
+  }
+  assert.match(tg.bot.commands.get('all_private_chats de').find((c) => c.command === 'agenda').description, /Termine|Kalender/);
   const commands = calls('setMyCommands');
+  tg.bot.commands.set('all_private_chats ru', []);
+  assert.equal((await telegram('setup')).changed, 1, 'only what differs');
+  assert.equal(calls('setMyCommands'), commands + 1);
   assert.equal((await telegram('setup')).changed, 0);
-  assert.equal(calls('setMyCommands'), commands);
+  assert.equal(calls('setMyCommands'), commands + 1);
   assert.doesNotMatch((await telegram('status')).said, /not current/);
 });
 

@@ -355,6 +355,13 @@ TEST(telegram_send_documents_polls_reactions)
     REQUIRE(bot_settle(&house));
     EXPECT_STR(house.api.last, "{\"chat_id\":-1001,\"message_id\":101,\"reaction\":[{\"type\":"
                                "\"emoji\",\"emoji\":\"👍\"}]}");
+    post = in_group("stop", "");
+    post.kind = OUTBOX_POLL_STOP;
+    post.message_id = STR("104");
+    EXPECT_OK(outbox_say(house.outbox, &post));
+    REQUIRE(bot_settle(&house));
+    EXPECT_STR(house.api.last, "{\"chat_id\":-1001,\"message_id\":104}");
+    EXPECT(str_ends(buf_str(&house.api.log), STR("stopPoll -1001 \n")));
     post = in_group("bye", "");
     post.kind = OUTBOX_LEAVE;
     EXPECT_OK(outbox_say(house.outbox, &post));
