@@ -104,7 +104,7 @@ int erase_command(int argc, char **argv)
     if (status != 0)
         return status;
     printf(export.json ? "{\"messages\":%lld,\"runs\":%lld,\"sessions\":%lld}\n"
-                       : "Erased %lld messages and %lld runs in %lld chats.\n",
+                       : "Erased. Messages: %lld, runs: %lld, chats they were in: %lld.\n",
         (long long)export.stats.messages, (long long)export.stats.runs,
         (long long)export.stats.sessions);
     return 0;

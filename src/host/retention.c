@@ -57,7 +57,8 @@ int retention_command(int argc, char **argv)
     else if (rule.days == 0)
         printf("Chats are kept until somebody deletes them.\n");
     else
-        printf("Chats are kept %lld days; now erased: %lld chats, %lld messages of others.\n",
+        printf("Chats are kept for %lld days. Erased now: chats: %lld, older messages of others: "
+               "%lld.\n",
             (long long)rule.days, (long long)rule.stats.sessions, (long long)rule.stats.messages);
     return 0;
 }

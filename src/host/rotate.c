@@ -108,6 +108,11 @@ static int rotate_data(struct boot *boot, void *arg)
 
     if (rc < 0 || !task->rotation->reseal)
         return rc;
+    if (!task->rotation->json)
+        fprintf(stderr,
+            "Sealing old rows anew; until no instance can seal with a former key this takes at "
+            "least %lld seconds (three times key-refresh-seconds).\n",
+            (long long)(3 * boot->config.key_refresh_seconds));
     return str_empty(workspace) ? reseal_all(task, since_ms)
                                 : reseal_one(task, workspace, since_ms);
 }

@@ -228,3 +228,41 @@ TEST(short_sleeps_are_never_lost)
     loop_free(loop);
     EXPECT_EQ(slept, 200);
 }
+
+struct caller {
+    const struct env *env;
+    bool on_fiber;
+    int rc;
+    char message[64];
+};
+
+static int refuse(void *arg)
+{
+    struct caller *caller = arg;
+
+    caller->on_fiber = fiber_self() && fiber_yield() == 0;
+    return err_set(ERR_DENIED, "refused");
+}
+
+static void call_refuse(void *arg)
+{
+    struct caller *caller = arg;
+
+    caller->rc = loop_call(caller->env, refuse, caller);
+    snprintf(caller->message, sizeof(caller->message), "%s", err_message());
+}
+
+TEST(call_from_a_fiber_and_from_outside_of_all)
+{
+    struct caller inside = {.env = env_system()}, outside = {.env = env_system()};
+    uv_thread_t thread;
+
+    call_refuse(&inside);
+    uv_thread_create(&thread, call_refuse, &outside);
+    uv_thread_join(&thread);
+    EXPECT(inside.on_fiber && outside.on_fiber);
+    EXPECT_EQ(inside.rc, ERR_DENIED);
+    EXPECT_EQ(outside.rc, ERR_DENIED);
+    EXPECT_CSTR(inside.message, "refused");
+    EXPECT_CSTR(outside.message, "refused");
+}
