@@ -7,15 +7,18 @@
 #define QUARTER_MS (15 * MINUTE_MS)
 #define PAGE 500
 #define BUSY_MAX 20000
+#define EVENTS_MAX 100000 /* looked at */
 #define DAYS_MAX 370
 
 struct busy {
     int64_t start_ms, end_ms;
 };
 
+/* In order, and apart from each other. */
 struct busy_list {
     struct busy *items;
     size_t count, capacity;
+    size_t next; /* those before it are over */
 };
 
 static bool concerns(const struct calendar_event *event, const struct calendar_slot_query *query)
@@ -36,11 +39,22 @@ static bool concerns(const struct calendar_event *event, const struct calendar_s
     return false;
 }
 
+static int too_many(void)
+{
+    return err_set(ERR_TOO_LARGE, "There are too many events in that time; ask for less of it.");
+}
+
+/* Events come by their start. */
 static int add_busy(struct busy_list *list, const struct calendar_event *event, struct arena *arena)
 {
+    struct busy *last = list->count > 0 ? &list->items[list->count - 1] : NULL;
+
+    if (last && event->start_ms <= last->end_ms) {
+        last->end_ms = MAX(last->end_ms, event->end_ms);
+        return 0;
+    }
     if (list->count == BUSY_MAX)
-        return err_set(
-            ERR_TOO_LARGE, "There are too many events in that time; ask for less of it.");
+        return too_many();
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 64;
 
@@ -56,11 +70,15 @@ static int read_busy(struct calendar *calendar, struct str workspace_id,
     const struct calendar_slot_query *query, struct arena *arena, struct busy_list *list)
 {
     struct calendar_page page = {.cursor = STR("")};
+    size_t seen = 0;
 
     do {
         int rc = calendar_list(calendar, workspace_id, query->from_ms, query->to_ms, false, PAGE,
             page.cursor, arena, &page);
 
+        seen += page.count;
+        if (rc == 0 && seen > EVENTS_MAX)
+            rc = too_many();
         for (size_t i = 0; i < page.count && rc == 0; i++)
             if (concerns(&page.events[i], query))
                 rc = add_busy(list, &page.events[i], arena);
@@ -75,16 +93,15 @@ static int64_t quarter_up(int64_t ms)
     return (ms + QUARTER_MS - 1) / QUARTER_MS * QUARTER_MS;
 }
 
-/* When the stretch [start, end) can be tried again: the end of the latest event in it; 0 if free.
- */
-static int64_t blocked_until(const struct busy_list *list, int64_t start, int64_t end)
+/* When the stretch [start, end) can be tried again: the end of what is in the way; 0 if free.
+ * Stretches come in order. */
+static int64_t blocked_until(struct busy_list *list, int64_t start, int64_t end)
 {
-    int64_t until = 0;
-
-    for (size_t i = 0; i < list->count && list->items[i].start_ms < end; i++)
-        if (list->items[i].end_ms > start)
-            until = MAX(until, list->items[i].end_ms);
-    return until;
+    while (list->next < list->count && list->items[list->next].end_ms <= start)
+        list->next++;
+    if (list->next < list->count && list->items[list->next].start_ms < end)
+        return list->items[list->next].end_ms;
+    return 0;
 }
 
 static int64_t local_moment(const struct zone *zone, int64_t day, int minutes)
@@ -94,7 +111,7 @@ static int64_t local_moment(const struct zone *zone, int64_t day, int minutes)
     return zone_to_utc(zone, &civil) * 1000;
 }
 
-static size_t slots_of_day(const struct calendar_slot_query *query, const struct busy_list *busy,
+static size_t slots_of_day(const struct calendar_slot_query *query, struct busy_list *busy,
     int64_t from, int64_t to, size_t max, struct calendar_slot *slots)
 {
     int64_t length = query->duration_min * MINUTE_MS;

@@ -53,6 +53,31 @@ TEST(slots_avoid_what_is_booked)
     fixture_close(&f);
 }
 
+/* Events that overlap, touch and lie in each other, on two days. */
+TEST(slots_lie_between_events_of_any_order)
+{
+    static const struct {
+        int from, to; /* minutes after 09:00 of the first day */
+    } booked[] = {{15, 40}, {10, 20}, {65, 75}, {60, 65}, {12, 14}, {1500, 1530}, {1440, 1445}};
+    struct calendar_slot_query query =
+        workday("2026-03-03T00:00:00Z", "2026-03-05T00:00:00Z", "UTC");
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f));
+    for (size_t i = 0; i < ARRAY_LEN(booked); i++) {
+        struct calendar_event event = event_at("x", 9), made;
+        int64_t nine = event.start_ms;
+
+        event.start_ms = nine + booked[i].from * MINUTE_MS;
+        event.end_ms = nine + booked[i].to * MINUTE_MS;
+        REQUIRE_OK(calendar_book(f.calendar, STR("main"), STR(""), &event, t->arena, &made));
+    }
+    query.duration_min = 30;
+    EXPECT_STR(slots_text(t, &f, &query), "03-03T10:15 03-03T10:45 03-03T11:15 "
+                                          "03-04T09:15 03-04T10:30 03-04T11:00 03-04T11:30");
+    fixture_close(&f);
+}
+
 TEST(slots_concern_the_people_asked_for)
 {
     struct attendee ana = {STR("Ana@x.org"), STR("")}, ben = {STR("ben@x.org"), STR("")};
