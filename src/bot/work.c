@@ -342,9 +342,8 @@ static void give_back(struct bot_chat *chat)
     fiber_unshield();
 }
 
-static void work_through(void *arg)
+static void work_off(struct bot_chat *chat)
 {
-    struct bot_chat *chat = arg;
     struct fiber *keeper = fiber_spawn_joinable(chat->lane->loop, "bot.lease", renew, chat);
     struct bot_work *work;
 
@@ -358,6 +357,15 @@ static void work_through(void *arg)
     }
     give_back(chat);
     end_keeper(keeper);
+}
+
+static void work_through(void *arg)
+{
+    struct bot_chat *chat = arg;
+
+    do /* more may come while the end is made */
+        work_off(chat);
+    while (chat->first && !__atomic_load_n(&chat->lane->draining, __ATOMIC_RELAXED));
     chat->working = false;
     chat->lane->at_work--;
     chat_release(chat);

@@ -4,6 +4,7 @@
 enum {
     ROWS_PAGE = 16,
     ROWS_LOOKED_AT = 64, /* clocks of processes differ a little, and rows with them */
+    HELD_LOOK_MS = 500,  /* another process sends; it may be through long before its lease ends */
 };
 
 static struct outbox_chat **slot_of(struct outbox *outbox, struct str key)
@@ -163,6 +164,10 @@ static int64_t see_to_line(struct outbox_chat *chat, struct outbox_line *line)
         wait_ms = waiting.more ? 0 : wait_ms;
     else if (step == OUTBOX_AGAIN)
         wait_ms = 1;
+    else if (step == OUTBOX_HELD) {
+        outbox_leave(chat, waiting.rows, waiting.count);
+        wait_ms = MIN(wait_ms, HELD_LOOK_MS);
+    }
     arena_deinit(&waiting.pages[0]);
     arena_deinit(&waiting.pages[1]);
     return wait_ms;

@@ -92,9 +92,13 @@ bool outbox_chat_leaves(struct outbox_chat *chat);
 enum outbox_step {
     OUTBOX_DONE,  /* the row is through: the next one */
     OUTBOX_WAIT,  /* not before *ret_wait_ms have passed */
+    OUTBOX_HELD,  /* another process sends it; its lease ends in *ret_wait_ms */
     OUTBOX_AGAIN, /* it was changed: read the rows again */
 };
 enum outbox_step outbox_try(
     struct outbox_chat *chat, struct outbox_row *row, struct arena *arena, int64_t *ret_wait_ms);
+/* Another process speaks in this chat: rows of ours wait behind its own, and whoever is there first
+ * may send them, without asking whether they are out already. Yields. */
+void outbox_leave(struct outbox_chat *chat, struct outbox_row *rows, size_t count);
 
 #endif

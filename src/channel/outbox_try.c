@@ -99,7 +99,7 @@ static enum outbox_step take(struct try *t, int64_t *ret_wait_ms)
 
     if (!ours && row->due_at > now_ms) {
         *ret_wait_ms = row->due_at - now_ms;
-        return OUTBOX_WAIT;
+        return str_empty(row->owner) ? OUTBOX_WAIT : OUTBOX_HELD;
     }
     if (ours && row->due_at - now_ms >= OUTBOX_FRESH_MS)
         return OUTBOX_DONE;
@@ -378,6 +378,19 @@ static void read_search(struct try *t, const struct outbox_post *post)
         t->sent.unsure = true;
         if (t->row->attempts == 0)
             t->sent.after = str_slice(post->message_id, strlen(CHANNEL_LOST), post->message_id.len);
+    }
+}
+
+void outbox_leave(struct outbox_chat *chat, struct outbox_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!str_is(rows[i].owner, chat->outbox->owner))
+            continue;
+        rows[i].owner = STR("");
+        rows[i].due_at = wall_ms(chat);
+        rows[i].error = STR("it waits for its turn");
+        if (save(chat, &rows[i]) != OUTBOX_DONE)
+            return;
     }
 }
 

@@ -7,48 +7,12 @@ import { dirname, join } from 'node:path';
 import net from 'node:net';
 import { promisify } from 'node:util';
 import { root, run, sanitized, scratch, start } from './theo.js';
+import { postgres } from './postgres-server.js';
 
 const exec = promisify(execFile);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const book = (marker) => `Ana: marker ${marker}\nBen: Theo, book a call about ${marker} on 2 March 2027 at 15:00`;
 let server, missing;
-
-// A server of our own, as the conformance suite has it; it ends with its standard input.
-async function postgres(way) {
-  const tell = 'console.log(JSON.stringify(process.env)); process.stdin.resume()';
-  const child = spawn('python3', [join(root, 'tests/conformance/store/with_postgres.py'), way, process.execPath, '-e', tell],
-    { stdio: ['pipe', 'pipe', 'inherit'] });
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  let out = '';
-  for await (const chunk of child.stdout) {
-    out += chunk;
-    if (out.includes('\n')) break;
-  }
-  const skipped = /^1\.\.0 # SKIP (.*)/.exec(out);
-  if (skipped) { missing = skipped[1]; return undefined; }
-  const env = JSON.parse(out.split('\n')[0]);
-  const folder = dirname(env.TEST_POSTGRES_CTL);
-  const port = Number(env.TEST_POSTGRES.split(':')[1]);
-  const sql = async (database, statement) => (await exec(env.TEST_POSTGRES_SQL, [database, statement])).stdout.trim();
-  return {
-    port, folder, sql,
-    log: () => readFileSync(join(folder, 'server.log'), 'utf8'),
-    // pg_ctl leaves the server behind with the pipes it was given.
-    ctl: (...args) => execFileSync(env.TEST_POSTGRES_CTL, args, { stdio: 'ignore' }),
-    create: (name) => exec(env.TEST_POSTGRES_CREATE, [name]),
-    url: (name, rest = '', at = port) => `postgres://theo:secret@127.0.0.1:${at}/theo_${name}${rest}`,
-    rows: async (name, query) => Number(await sql(`theo_${name}`, query)),
-    async kill() {
-      process.kill(Number(readFileSync(join(folder, 'data/postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL');
-      for (let i = 0; i < 100; i++) { // pg_ctl refuses while a child of the old server lives
-        await pause(50);
-        try { return server.ctl('start'); } catch { /* not yet */ }
-      }
-      throw new Error('PostgreSQL does not come back');
-    },
-    async end() { child.stdin.end(); await gone; },
-  };
-}
 
 // Theo on it, with a key that was made beforehand.
 async function theoOn(url, { dir, key, env = {} } = {}) {
@@ -68,7 +32,11 @@ const on = (name, fn) => test(name, async (t) => {
   try { await fn(dir, t); } finally { rmSync(dir, { recursive: true, force: true }); }
 });
 
-before(async () => { server = await postgres('direct'); });
+before(async () => {
+  const got = await postgres('direct');
+  if (typeof got === 'string') missing = got;
+  else server = got;
+});
 after(async () => { await server?.end(); });
 
 on('the server is killed three times under load from two instances: nothing acknowledged is lost or doubled', async (dir) => {
