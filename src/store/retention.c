@@ -71,8 +71,11 @@ int retention_set(struct store *store, struct str workspace_id, int64_t days)
 static int apply_to_session(struct store *store, const struct chat_session_row *session,
     int64_t before_ms, struct erase_stats *stats)
 {
-    if (session->updated_at >= before_ms)
-        return erase_before(store, session->workspace_id, session->id, before_ms, stats);
+    if (session->updated_at >= before_ms) {
+        int r = erase_before(store, session->workspace_id, session->id, before_ms, stats);
+
+        return r == 0 ? retention_rows(store, session->workspace_id, session->id, before_ms) : r;
+    }
     stats->sessions++;
     return erase_session(store, session->workspace_id, session->id);
 }

@@ -13,8 +13,13 @@ int64_t retention_days(struct str settings);
 /* Give a workspace a rule, keeping its other settings; days 0 takes it away. Made when missing.
  * Yields. */
 MUST_CHECK int retention_set(struct store *store, struct str workspace_id, int64_t days);
+/* Of a chat: what was delivered, reminders and other schedules that are done, and moves of deals,
+ * all from before that time (UTC ms). What is still to come stays. Yields. */
+MUST_CHECK int retention_rows(
+    struct store *store, struct str workspace_id, struct str session_id, int64_t before_ms);
 /* In every workspace: chats that nobody used for that long are erased, and in the others the
- * messages and runs that are older. Rows past expires_at go in any case. Yields. */
+ * messages and runs that are older, with what retention_rows() says. Rows past expires_at go in any
+ * case. Yields. */
 MUST_CHECK int retention_apply(
     struct store *store, int64_t now_ms, struct erase_stats *ret_stats, int64_t *ret_expired);
 

@@ -230,6 +230,65 @@ TEST(retention_erases_what_is_too_old)
     suite_close(&s);
 }
 
+/* More than a page of each, old and young in one chat; what is to come is left whatever its age. */
+TEST(retention_takes_what_services_left)
+{
+    static const char *const states[] = {"sent", "failed", "pending"};
+    struct chat_session_row busy = a_session("w1", "busy"), other = a_session("w2", "busy");
+    struct erase_stats stats;
+    int64_t expired;
+    struct suite s;
+    struct str ids;
+
+    REQUIRE_OK(suite_open(t, &s));
+    busy.updated_at = other.updated_at = 40 * DAY;
+    REQUIRE_OK(insert_row(&s, STORE_CHAT_SESSIONS, &busy));
+    REQUIRE_OK(insert_row(&s, STORE_CHAT_SESSIONS, &other));
+    for (int i = 0; i < 240; i++) {
+        int64_t at = i < 230 ? DAY + i : 40 * DAY + i;
+        struct str id = str_printf(t->arena, "%03d", i), state = S(states[i % 20 ? i % 2 : 2]);
+        struct outbox_row outbox = {.workspace_id = S("w1"),
+            .id = id,
+            .state = state,
+            .session_id = S("busy"),
+            .created_at = at,
+            .updated_at = at};
+        struct schedule_row schedule = {.workspace_id = S("w1"),
+            .id = id,
+            .state = str_is(state, "pending") ? S("active")
+                     : i % 2                  ? S("failed")
+                                              : S("done"),
+            .session_id = S("busy"),
+            .created_at = DAY,
+            .updated_at = at};
+        struct deal_row deal = {
+            .workspace_id = S("w1"), .id = id, .session_id = S("busy"), .created_at = at};
+
+        REQUIRE_OK(insert_row(&s, STORE_OUTBOX, &outbox));
+        REQUIRE_OK(insert_row(&s, STORE_SCHEDULES, &schedule));
+        REQUIRE_OK(insert_row(&s, STORE_DEALS, &deal));
+        deal.workspace_id = S("w2");
+        REQUIRE_OK(insert_row(&s, STORE_DEALS, &deal));
+    }
+    REQUIRE_OK(retention_apply(s.store, 41 * DAY, &stats, &expired));
+    EXPECT_OK(list_rows(&s, a_query(STORE_DEALS, "w1", 0, "busy"), 100, &ids));
+    EXPECT_EQ(ids.len, 240 * 4); /* no rule yet */
+    REQUIRE_OK(retention_set(s.store, S("w1"), 30));
+    REQUIRE_OK(retention_apply(s.store, 41 * DAY, &stats, &expired));
+    EXPECT_EQ(stats.sessions, 0);
+    EXPECT_OK(list_rows(&s, a_query(STORE_DEALS, "w1", 0, "busy"), 100, &ids));
+    EXPECT_STR(ids, "230 231 232 233 234 235 236 237 238 239|");
+    EXPECT_OK(list_rows(&s, a_query(STORE_OUTBOX, "w1", 1, "busy"), 100, &ids));
+    EXPECT_STR(ids, "000 020 040 060 080 100 120 140 160 180 200 220 "
+                    "230 231 232 233 234 235 236 237 238 239|");
+    EXPECT_OK(list_rows(&s, a_query(STORE_SCHEDULES, "w1", 1, "busy"), 100, &ids));
+    EXPECT_STR(ids, "000 020 040 060 080 100 120 140 160 180 200 220 "
+                    "230 231 232 233 234 235 236 237 238 239|");
+    EXPECT_OK(list_rows(&s, a_query(STORE_DEALS, "w2", 0, "busy"), 100, &ids));
+    EXPECT_EQ(ids.len, 240 * 4); /* another workspace has a rule of its own */
+    suite_close(&s);
+}
+
 TEST(rows_past_their_end_are_purged)
 {
     struct inbox_row row = {.workspace_id = S("w1"), .state = S("done"), .payload = S("x")};
