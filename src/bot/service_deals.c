@@ -96,6 +96,25 @@ static int history(struct bot_job *job, struct str name)
         job, str_printf(job->arena, "**%.*s**\n\n%.*s", STR_ARG(name), STR_ARG(buf_str(&out))));
 }
 
+/* What stands between a stage and its reason: "won: they signed", "lost – too dear". */
+static struct str without_marks(struct str text)
+{
+    static const char *const marks[] = {":", ",", "-", "–", "—"};
+
+    text = str_trim(text);
+    for (size_t i = 0; i < ARRAY_LEN(marks);) {
+        struct str mark = str_from(marks[i]);
+
+        if (!str_starts(text, mark)) {
+            i++;
+            continue;
+        }
+        text = str_trim(str_slice(text, mark.len, text.len));
+        i = 0;
+    }
+    return text;
+}
+
 /* "Acme Corp proposal they want 40 seats": the first stage that has a name before it. */
 static bool read_move(struct str text, struct deal_row *row)
 {
@@ -109,9 +128,7 @@ static bool read_move(struct str text, struct deal_row *row)
             continue;
         row->name = str_trim(str_slice(text, 0, before));
         row->stage = word;
-        row->reason = str_trim(str_slice(text, pos, text.len));
-        while (row->reason.len > 0 && strchr(":,–-", row->reason.ptr[0]))
-            row->reason = str_trim(str_slice(row->reason, 1, row->reason.len));
+        row->reason = without_marks(str_slice(text, pos, text.len));
         while (row->name.len > 0 && strchr(":,", row->name.ptr[row->name.len - 1]))
             row->name = str_trim(str_slice(row->name, 0, row->name.len - 1));
         return !str_empty(row->name) && row->name.len <= NAME_MAX_BYTES;

@@ -28,6 +28,48 @@ TEST(moves_are_kept_with_their_reasons)
     fixture_close(&f);
 }
 
+TEST(marks_before_a_reason_go_and_its_own_letters_stay)
+{
+    static const struct {
+        const char *said, *reason;
+    } cases[] = {
+        {"/deal Acme won – €12 a seat", "€12 a seat"},
+        {"/deal Acme lost: “too dear”", "“too dear”"},
+        {"/deal Acme won — €9, two years", "€9, two years"},
+        {"/deal Acme lead, -: они хотят 40 мест", "они хотят 40 мест"},
+        {"/deal Ромашка proposal 你好", "你好"},
+    };
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str want = str_printf(t->arena, "Ana): %s\n", cases[i].reason);
+
+        EXPECT(str_ends(ask(&f, "a", cases[i].said), want));
+    }
+    fixture_close(&f);
+}
+
+TEST(a_deal_lost_and_won_back_keeps_its_story)
+{
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f));
+    (void)ask(&f, "a", "/deal Acme GmbH & Co. KG lead they wrote us");
+    (void)ask(&f, "a", "/deal acme gmbh & co. kg lost budget was cut");
+    (void)ask(&f, "a", "/deal Acme GmbH & Co. KG negotiation new CFO, won back the budget");
+    (void)ask(&f, "a", "/deal Acme GmbH & Co. KG won signed for two years");
+    EXPECT_STR(ask(&f, "a", "/deals"),
+        "a: Deals of this chat:\n\n- **Acme GmbH & Co. KG**: won (Mon 2 Mar 2026, Ana): signed for "
+        "two years\n");
+    EXPECT_STR(ask(&f, "a", "/deal Acme GmbH & Co. KG"),
+        "a: **Acme GmbH & Co. KG**\n\n- lead (Mon 2 Mar 2026, Ana): they wrote us\n"
+        "- lost (Mon 2 Mar 2026, Ana): budget was cut\n"
+        "- negotiation (Mon 2 Mar 2026, Ana): new CFO, won back the budget\n"
+        "- won (Mon 2 Mar 2026, Ana): signed for two years\n");
+    fixture_close(&f);
+}
+
 TEST(a_move_needs_name_stage_and_reason)
 {
     static const char *const wrong[] = {
