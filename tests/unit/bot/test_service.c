@@ -119,4 +119,82 @@ TEST(the_next_time_of_a_day_is_by_the_clock_of_the_zone)
         rfc3339(t->arena, service_next(zone, 18 * 60, after - 1)), "2026-03-28T17:00:00.000Z");
     EXPECT_STR(rfc3339(t->arena, service_next(zone, 2 * 60 + 30, after)),
         "2026-03-29T01:30:00.000Z"); /* 02:30 is skipped: 03:30 */
+    REQUIRE(rfc3339_parse(STR("2026-10-25T00:30:00Z"), &after, &offset)); /* the first 02:30 */
+    EXPECT_STR(
+        rfc3339(t->arena, service_next(zone, 2 * 60 + 30, after - 1)), "2026-10-25T00:30:00.000Z");
+    EXPECT_STR(
+        rfc3339(t->arena, service_next(zone, 2 * 60 + 30, after)), "2026-10-26T01:30:00.000Z");
+    EXPECT_STR(rfc3339(t->arena, service_next(zone, 2 * 60 + 30, after + HOUR_MS - 1)),
+        "2026-10-26T01:30:00.000Z"); /* not at the second 02:30 */
+}
+
+/* Another process on the same store. */
+static void join_other(struct fixture *f, struct fixture *ret_other)
+{
+    struct fixture *other = ret_other;
+    struct bot_options options = f->bot->options;
+
+    *other = *f;
+    other->said = BUF_IN(f->t->arena);
+    other->data = BUF_IN(f->t->arena);
+    other->channel.fixture = other;
+    other->channels[0] = (struct channel *)&other->channel;
+    other->outbox =
+        outbox_new(options.env, &other->config, other->store, STR("main"), other->channels, 1);
+    options.config = &other->config;
+    options.channels = other->channels;
+    options.outbox = other->outbox;
+    options.owner.id = STR("other");
+    other->bot = bot_new(&options);
+    bot_join(other->bot);
+}
+
+struct sweeper {
+    struct bot *bot;
+    int rc;
+};
+
+static void sweep(void *arg)
+{
+    struct sweeper *sweeper = arg;
+
+    sweeper->rc = bot_sweep(sweeper->bot, false);
+}
+
+TEST(of_two_processes_one_does_what_is_due)
+{
+    struct fixture f, other;
+    size_t said = 0;
+
+    REQUIRE(fixture_open(t, &f));
+    for (int i = 0; i < 30; i++) { /* more than one claim takes */
+        fixture_hear(&f, "a", i % 2 ? "Ana" : "Ben", "/remind in 1 hour send the deck");
+        t->fake->wall_ms += SECOND_MS;
+        t->fake->mono_ns += (int64_t)SECOND_MS * 1000000;
+    }
+    EXPECT_EQ(times(fixture_said(&f), "remind you here"), 30);
+    (void)fixture_said(&f);
+    join_other(&f, &other);
+    t->fake->wall_ms += HOUR_MS;
+    t->fake->mono_ns += HOUR_MS * 1000000;
+    for (int round = 0; round < 3; round++) {
+        struct sweeper sweepers[2] = {{f.bot, -1}, {other.bot, -1}};
+        struct fiber *fibers[2];
+
+        for (int i = 0; i < 2; i++)
+            fibers[i] = fiber_spawn_joinable(fiber_loop(), "test.sweep", sweep, &sweepers[i]);
+        for (int i = 0; i < 2; i++) {
+            EXPECT_OK(fiber_join(fibers[i]));
+            EXPECT_OK(sweepers[i].rc);
+        }
+        outbox_drain(f.outbox);
+        outbox_drain(other.outbox);
+        said += times(fixture_said(&f), "Reminder: send the deck");
+        said += times(fixture_said(&other), "Reminder: send the deck");
+    }
+    EXPECT_EQ(said, 30);
+    bot_drain(other.bot);
+    bot_free(other.bot);
+    outbox_free(other.outbox);
+    fixture_close(&f);
 }

@@ -83,3 +83,37 @@ TEST(digest_follows_the_zone_of_the_chat)
     EXPECT(str_find(fixture_said(&f), STR("18:00 JST"), 0) >= 0);
     fixture_close(&f);
 }
+
+/* 02:30 does not come on the first of these days, and comes twice on the second. */
+TEST(a_digest_comes_once_on_days_that_change_the_clock)
+{
+    static const struct {
+        const char *from, *at;
+    } days[] = {{"2026-03-28T12:00:00Z", "2026-03-29T01:30:00.000Z"},
+        {"2026-10-24T12:00:00Z", "2026-10-25T00:30:00.000Z"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(days); i++) {
+        struct str at = STR("");
+        struct fixture f;
+        int64_t now;
+        int offset, count = 0;
+
+        REQUIRE(rfc3339_parse(str_from(days[i].from), &now, &offset));
+        t->fake->wall_ms = now;
+        REQUIRE(fixture_open(t, &f));
+        fixture_hear(&f, "a", "Ana", "/settings timezone Europe/Madrid");
+        fixture_hear(&f, "a", "Ana", "/settings digest 02:30");
+        (void)fixture_said(&f);
+        for (int half = 0; half < 46; half++) { /* 23 hours, something new before each look */
+            fixture_hear(&f, "a", "Ana", "We agreed on 40 seats for Acme at 12 euros.");
+            fixture_pass(&f, 30 * MINUTE_MS);
+            if (str_find(fixture_said(&f), STR("What was said"), 0) < 0)
+                continue;
+            count++;
+            at = rfc3339(t->arena, t->fake->wall_ms);
+        }
+        EXPECT_EQ(count, 1);
+        EXPECT_STR(at, days[i].at);
+        fixture_close(&f);
+    }
+}
