@@ -168,3 +168,18 @@ on('the instance that works on a chat stops: what waited there is done by the ot
   await tg.quiet(1500);
   assert.deepEqual(tg.spoken(group).map((m) => m.text), [0, 1, 2, 3].map((n) => `answer ${n} of A`));
 }, ['SQLite']);
+
+// Each instance looks for what is due by itself, and the rows of all groups are due at once.
+on('what is due is said once', 'due', async (t, store) => {
+  const { tg, people: [ana], groups } = await open(t, { store, ms: () => 0, chats: ['A', 'B', 'C', 'D'] });
+  const at = Math.ceil(Date.now() / 60000 + 0.25) * 60000;
+  for (const group of groups)
+    for (const what of ['deck', 'contract'])
+      ana.says(group, `/remind at ${new Date(at).toISOString().slice(11, 16)} UTC send the ${what}`);
+  for (const group of groups) await tg.until(() => tg.spoken(group).length >= 2, { ms: 60000 });
+  for (const group of groups) await tg.until(() => tg.spoken(group).length >= 4, { ms: 110000 });
+  await tg.quiet(6000);
+  for (const group of groups)
+    assert.deepEqual(tg.spoken(group).map((one) => /Reminder: send the \w+/.exec(one.text)?.[0]).filter(Boolean).sort(),
+      ['Reminder: send the contract', 'Reminder: send the deck'], group.title);
+});
