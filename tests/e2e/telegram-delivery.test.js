@@ -71,6 +71,59 @@ async function model(text, { pieces = 20, ms = 0 } = {}) {
   };
 }
 
+// The messages that Theo stored of a chat with a title: [{party, message, direction}].
+async function stored(house, title) {
+  const { json } = await house.theo.api('GET', '/api/sessions?limit=200');
+  const { id } = json.sessions.find((s) => s.title === title);
+  return (await house.theo.api('GET', `/api/sessions/${id}/messages?limit=200`)).json.messages;
+}
+
+test('failure 1: two people in a group: all that both say is kept under its author, and each is answered from it', async (t) => {
+  const { house, tg, ana, ben, group } = await open(t, two);
+  const said = [];
+  for (let n = 0; n < 4; n++)
+    for (const [person, name] of [[ana, 'Ana'], [ben, 'Ben']]) {
+      const text = `We agreed on ${name === 'Ana' ? 100 + n : 200 + n} seats for deal ${name}${n}.`;
+      person.says(group, text);
+      said.push([name, text]);
+    }
+  await tg.quiet(500);
+  assert.deepEqual((await stored(house, 'Deals')).map((m) => [m.party, m.message]), said);
+  ana.says(group, '@TheoBot what did we agree for deal Ben2?');
+  assert.match((await tg.said(group)).text, /202/, "she is answered from Ben's words");
+  ben.says(group, '@TheoBot what did we agree for deal Ana3?');
+  assert.match((await tg.said(group)).text, /103/, "he is answered from Ana's words");
+});
+
+test('failure 2: twelve questions at once: each is stored once and answered once, in order, by one run', async (t) => {
+  const { house, tg, ana, ben, group } = await open(t, two, { stub: { limits: false }, env: { THEO_TELEGRAM_LIMIT_CHAT: '0', THEO_TELEGRAM_LIMIT_GROUP: '0' } });
+  const asked = Array.from({ length: 12 }, (_, n) => (n % 2 ? ana : ben).says(group, `@TheoBot what did we agree on item ${n}?`).id);
+  await tg.until(() => tg.spoken(group).length >= 12, { what: 'all answers' });
+  await tg.quiet(1000);
+  assert.deepEqual(tg.spoken(group).map((m) => m.reply_to), asked);
+  const messages = await stored(house, 'Deals');
+  assert.deepEqual(messages.filter((m) => m.direction === 'in').map((m) => /item (\d+)/.exec(m.message)[1]), asked.map((_, n) => String(n)));
+  const runs = messages.filter((m) => m.direction === 'out').map((m) => m.run_id);
+  assert.equal(new Set(runs).size, 12);
+  assert.equal(runs.length, 12);
+});
+
+test('failure 7: what one chat or person said is never an answer in another', async (t) => {
+  const { tg, ana, ben, group } = await open(t, two);
+  ana.says(tg.bot, 'We agreed on 8765 euros for Acme.');
+  ben.says(group, 'We agreed on 4321 euros for Beta.');
+  await tg.quiet(700);
+  for (const [person, chat] of [[ben, group], [ana, group], [ben, tg.bot]]) {
+    person.says(chat, '@TheoBot what did we agree for Acme?');
+    assert.doesNotMatch((await tg.said(chat === group ? group : person, { matching: /./ })).text, /8765/);
+  }
+  ana.says(tg.bot, 'What did we agree for Beta?');
+  await tg.quiet(1000);
+  for (const { text } of tg.spoken(ana)) assert.doesNotMatch(text, /4321/);
+  ana.says(tg.bot, 'What did we agree for Acme?');
+  await tg.said(ana, { matching: /8765/ });
+});
+
 test('failure 3: what is said in one topic, or in a chat whose id begins the same, stays there', async (t) => {
   const { tg, ana, forum, other, pricing, people } = await open(t, (tg) => {
     const [ana, ben] = [tg.user('Ana'), tg.user('Ben')];

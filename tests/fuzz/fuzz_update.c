@@ -26,7 +26,9 @@ static bool is_text(struct str s)
 /* Whatever is delivered is refused, or read into strings that are text and an exact key. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    struct config config = {.telegram_token = "77:abc", .telegram_api_root = "http://127.0.0.1:1"};
+    struct config config = {.telegram_token = "77:abc",
+        .telegram_api_root = "http://127.0.0.1:1",
+        .telegram_webhook_url = ""};
     struct channel_update update;
     struct telegram *telegram;
     struct channel *channel;

@@ -85,7 +85,7 @@ static void poll(void *arg)
 /* Poll until all rounds were given and the next one is waited for. */
 static bool play(struct test *t, struct telegram_side *side, struct taker *taker)
 {
-    struct config config = {.telegram_token = "77:abc"};
+    struct config config = {.telegram_token = "77:abc", .telegram_webhook_url = ""};
     struct polling polling = {.taker = taker};
     struct http_server_options options;
     struct fiber *fiber;

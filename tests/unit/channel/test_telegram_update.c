@@ -21,6 +21,7 @@ static void set_up(struct test *t, struct fixture *f)
     *f = (struct fixture){0};
     f->config.telegram_token = "77:abc";
     f->config.telegram_api_root = "http://127.0.0.1:1";
+    f->config.telegram_webhook_url = "";
     EXPECT_OK(channel_telegram.open(&f->config, env_system(), &f->channel));
     telegram = (struct telegram *)f->channel;
     telegram->username = xstrdup("theo");
