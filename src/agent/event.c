@@ -15,22 +15,27 @@ void event_log_init(struct event_log *log, const struct env *env, struct arena *
     };
 }
 
-static void append(struct event_log *log, const struct run_event *event)
+static void write_event(struct buf *out, const struct run_event *event)
 {
     char at[RFC3339_LEN + 1];
     struct json_writer w;
 
-    bool first = !log->pending_first;
-
-    buf_add_char(&log->pending, first ? '[' : ',');
     rfc3339_format(event->at_ms, at);
-    json_init(&w, &log->pending);
+    json_init(&w, out);
     json_object_begin(&w);
     json_i64_member(&w, "seq", event->seq);
     json_cstr_member(&w, "type", event->type);
     json_cstr_member(&w, "at", at);
     json_raw_member(&w, "data", event->data);
     json_object_end(&w);
+}
+
+static void append(struct event_log *log, const struct run_event *event)
+{
+    bool first = !log->pending_first;
+
+    buf_add_char(&log->pending, first ? '[' : ',');
+    write_event(&log->pending, event);
     if (first) {
         log->pending_first = event->seq;
         log->first = *event;
@@ -156,4 +161,26 @@ void event_log_stored(struct event_log *log)
 {
     buf_clear(&log->pending);
     log->pending_first = 0;
+}
+
+int64_t event_seq_of(struct str events, bool last, struct arena *arena)
+{
+    const struct json *root;
+
+    if (str_empty(events) || json_parse(arena, events, &root) < 0)
+        return 0;
+    return json_get_i64(last ? json_at(root, json_len(root) - 1) : json_first(root), "seq", 0);
+}
+
+struct str event_append(struct arena *arena, struct str events, const struct run_event *event)
+{
+    struct buf out = BUF_IN(arena);
+
+    events = str_trim(events);
+    if (events.len > 2)
+        buf_add_str(&out, str_slice(events, 0, events.len - 1));
+    buf_add_char(&out, events.len > 2 ? ',' : '[');
+    write_event(&out, event);
+    buf_add_char(&out, ']');
+    return buf_str(&out);
 }

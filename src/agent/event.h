@@ -5,9 +5,9 @@
  * model.completed, model.failed, tool.started, tool.completed, effect.intended, effect.done,
  * budget.exceeded, guard.applied, guard.flagged, guard.blocked, member.started, member.completed
  * (of a team or workflow), step.started, step.completed (of a workflow), run.completed, run.failed,
- * run.cancelled, evaluation.completed (behind the run's end). Payloads are JSON objects; seq counts
- * from 1 within the run, and is 0 for what is not stored. After model.failed the deltas of that
- * model call are void.
+ * run.cancelled, run.interrupted (by who found the run after a crash), evaluation.completed (behind
+ * the run's end). Payloads are JSON objects; seq counts from 1 within the run, and is 0 for what is
+ * not stored. After model.failed the deltas of that model call are void.
  *
  * Stored form: JSON arrays of consecutive events, as
  * [{"seq":1,"type":"run.started","at":"2026-03-02T09:00:00.000Z","data":{…}}, …]: those up to each
@@ -80,5 +80,10 @@ void event_log_amend(struct event_log *log, struct str data);
 bool event_log_row(struct event_log *log, struct str workspace_id, struct str run_id,
     struct agent_action_row *ret_row);
 void event_log_stored(struct event_log *log);
+
+/* The number of the first event of a stored array, or of its last. 0: none. */
+int64_t event_seq_of(struct str events, bool last, struct arena *arena);
+/* A stored array ("": none) with one more event. */
+struct str event_append(struct arena *arena, struct str events, const struct run_event *event);
 
 #endif

@@ -133,17 +133,6 @@ static int look(struct going *going)
     return str_is(run->row.state, "running") && held ? busy() : 0;
 }
 
-/* The number of the first event of a stored array, or of its last. 0: none. */
-static int64_t seq_of(struct str events, bool last, struct arena *arena)
-{
-    const struct json *root, *one;
-
-    if (str_empty(events) || json_parse(arena, events, &root) < 0)
-        return 0;
-    one = last ? json_at(root, json_len(root) - 1) : json_first(root);
-    return json_get_i64(one, "seq", 0);
-}
-
 /* An earlier try may have stored events behind those of the checkpoint. */
 static int find_last_event(struct run *run)
 {
@@ -161,7 +150,7 @@ static int find_last_event(struct run *run)
     if (rc < 0 || page.count == 0)
         return rc;
     row = page.rows;
-    run->log.last_seq = MAX(run->log.last_seq, seq_of(row->events, true, run->arena));
+    run->log.last_seq = MAX(run->log.last_seq, event_seq_of(row->events, true, run->arena));
     return 0;
 }
 
@@ -173,7 +162,7 @@ static int claim(struct going *going)
     int64_t now = env_wall_ms(run->house->env);
     struct agent_action_row events = {.workspace_id = run->row.workspace_id,
         .run_id = run->row.id,
-        .seq = seq_of(run->row.events, false, run->arena),
+        .seq = event_seq_of(run->row.events, false, run->arena),
         .events = run->row.events,
         .created_at = now};
     struct store_batch batch;

@@ -132,7 +132,7 @@ static void shorten(const struct run_row *run, struct log_events *log, struct re
     struct str error = json_get_str(last->data, "error");
 
     report->cut = str_is(run->state, "interrupted") || str_is(run->state, "cancelled");
-    if (str_is(last->type, "run.cancelled") ||
+    if (str_is(last->type, "run.cancelled") || str_is(last->type, "run.interrupted") ||
         (str_is(last->type, "run.failed") && str_is(error, err_name(ERR_TIMEOUT)) &&
             (log->count < 2 || !str_is(last[-1].type, "approval.decided")))) {
         report->cut = true;

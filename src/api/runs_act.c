@@ -37,19 +37,13 @@ static int answer_state(struct exchange *x, int status, struct str id, const cha
 /* The stored events with run.cancelled behind them. */
 static struct str with_end(struct exchange *x, struct str events)
 {
-    const struct json *root, *last;
-    int64_t seq;
+    struct run_event event = {.seq = event_seq_of(events, true, x->arena) + 1,
+        .type = "run.cancelled",
+        .at_ms = env_wall_ms(x->env),
+        .data = STR("{\"error\":\"cancelled\",\"message\":\"Somebody cancelled the run while it "
+                    "waited.\"}")};
 
-    if (str_empty(events) || json_parse(x->arena, events, &root) < 0 || json_len(root) == 0)
-        return events;
-    last = json_at(root, json_len(root) - 1);
-    seq = json_get_i64(last, "seq", 0) + 1;
-    events = str_trim(events);
-    return str_printf(x->arena,
-        "%.*s,{\"seq\":%lld,\"type\":\"run.cancelled\",\"at\":\"%.*s\",\"data\":{\"error\":"
-        "\"cancelled\",\"message\":\"Somebody cancelled the run while it waited.\"}}]",
-        (int)events.len - 1, events.ptr, (long long)seq,
-        STR_ARG(rfc3339(x->arena, env_wall_ms(x->env))));
+    return event.seq > 1 ? event_append(x->arena, events, &event) : events;
 }
 
 static int refuse_approvals(

@@ -157,6 +157,11 @@ test('a run that a crash cut off is gone on with, and books once', async () => {
     const sessions = (await own.api('GET', '/api/sessions')).json.sessions;
     const [run] = (await own.api('GET', `/api/runs?session_id=${sessions[0].id}`)).json.runs;
     assert.equal(run.state, 'interrupted');
+    const { events, ended } = (await own.api('GET', `/api/runs/${run.id}/events`)).json;
+    assert.equal(ended, true);
+    assert.deepEqual(events.map((e) => e.seq), events.map((_, i) => i + 1));
+    assert.equal(events.at(-1).type, 'run.interrupted', 'who followed it learns that it is over');
+    assert.equal(events.filter((e) => e.type === 'run.interrupted').length, 1);
     const { status, json, text } = await own.api('POST', `/api/runs/${run.id}/continue`);
     assert.equal(status, 200, text);
     assert.equal(json.reply, 'Booked.');

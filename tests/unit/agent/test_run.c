@@ -293,6 +293,8 @@ TEST(run_recover_marks_what_was_left)
     EXPECT_EQ(count, 1);
     REQUIRE_OK(store_get(f.store, STORE_RUNS, STR("main"), row.id, t->arena, &row));
     EXPECT_STR(row.state, "interrupted");
+    EXPECT(str_starts(row.events, STR("[{\"seq\":1,\"type\":\"run.interrupted\"")));
+    EXPECT_EQ(event_seq_of(row.events, true, t->arena), 1);
     REQUIRE_OK(run_recover(&f.house, STR("main"), &count));
     EXPECT_EQ(count, 0);
     fixture_close(&f);
