@@ -20,7 +20,7 @@ struct card {
     struct str details[DETAILS_MAX]; /* addresses and numbers */
     size_t detail_count;
     int64_t last_ms;
-    bool author;
+    bool author, shared; /* shared: a first name that several have */
 };
 
 struct cards {
@@ -28,37 +28,49 @@ struct cards {
     size_t count;
 };
 
-/* "ben" is "Ben Ortiz", as long as no other is. */
+/* "ben" is "Ben Ortiz" */
 static bool same_person(struct str full, struct str name)
 {
     return str_eq_nocase(full, name) ||
            (full.len > name.len && str_starts_nocase(full, name) && full.ptr[name.len] == ' ');
 }
 
-static struct card *find(struct cards *cards, struct str name)
+/* Who of the cards a name means: whoever has it, or the only one that it is a part of, or that is a
+ * part of it. People in the chat are known by the name they have there: "Ben Ortiz" need not be the
+ * Ben who speaks. */
+static struct card *find(struct cards *cards, struct str name, bool *ret_shared)
 {
     struct card *part = NULL;
+    size_t count = 0;
 
     for (size_t i = 0; i < cards->count; i++) {
-        if (str_eq_nocase(cards->items[i].name, name))
-            return &cards->items[i];
-        if (!part &&
-            (same_person(cards->items[i].name, name) || same_person(name, cards->items[i].name)))
-            part = &cards->items[i];
+        struct card *card = &cards->items[i];
+
+        if (str_eq_nocase(card->name, name))
+            return card;
+        if (same_person(card->name, name) ||
+            (!card->author && !card->shared && same_person(name, card->name))) {
+            part = card;
+            count++;
+        }
     }
-    return part;
+    *ret_shared = count > 1;
+    return count == 1 ? part : NULL;
 }
 
 static struct card *card_of(struct cards *cards, struct str name, int64_t at_ms)
 {
-    struct card *card = find(cards, name);
+    bool shared = false;
+    struct card *card = find(cards, name, &shared);
 
     if (!card) {
         if (cards->count == CARDS_MAX || str_empty(name))
             return NULL;
         card = &cards->items[cards->count++];
-        *card = (struct card){.name = name};
+        *card = (struct card){.name = name, .shared = shared};
     }
+    if (name.len > card->name.len)
+        card->name = name;
     card->last_ms = MAX(card->last_ms, at_ms);
     return card;
 }
@@ -70,6 +82,24 @@ static void add_detail(struct card *card, struct str detail)
             return;
     if (card->detail_count < DETAILS_MAX)
         card->details[card->detail_count++] = detail;
+}
+
+/* A capital letter of the Latin, Greek or Cyrillic script, or one of a script without capitals. */
+static bool is_capital(struct str word)
+{
+    size_t pos = 0;
+    uint32_t cp = utf8_next(word, &pos);
+    bool odd_is_capital = (cp >= 0x139 && cp <= 0x148) || cp >= 0x179;
+
+    if (cp < 0x80)
+        return cp >= 'A' && cp <= 'Z';
+    if (cp < 0x100)
+        return cp >= 0xC0 && cp <= 0xDE && cp != 0xD7;
+    if (cp < 0x180)
+        return cp == 0x178 || (cp & 1) == odd_is_capital;
+    if (cp >= 0x370 && cp < 0x400)
+        return cp < 0x3AC && cp != 0x390;
+    return cp < 0x430 || cp >= 0x530;
 }
 
 static bool is_name(struct str word)
@@ -84,7 +114,7 @@ static bool is_name(struct str word)
     for (size_t i = 0; i < ARRAY_LEN(no_names); i++)
         if (str_eq_nocase(word, str_from(no_names[i])))
             return false;
-    return (word.ptr[0] >= 'A' && word.ptr[0] <= 'Z') || (unsigned char)word.ptr[0] >= 0xC3;
+    return is_capital(word);
 }
 
 /* The name that ends at this byte of the text: one or two words that are written as one. Not looked
@@ -115,23 +145,31 @@ static struct str name_before(struct str text, size_t end)
     return run;
 }
 
-/* "ana.ruiz@acme.com" names Ana Ruiz. */
+/* "ana.ruiz@acme.com" names Ana Ruiz, and Ana when there is one only. */
 static struct card *named_by_address(struct cards *cards, struct str address)
 {
-    struct str local = str_slice(address, 0, (size_t)str_find_char(address, '@', 0)), first;
+    struct str local = str_slice(address, 0, (size_t)str_find_char(address, '@', 0)), first, rest;
+    struct card *best = NULL;
+    int most = 0;
 
     for (size_t i = 0; i < cards->count; i++) {
-        struct str name = cards->items[i].name;
+        int fit;
 
-        if (str_next(&name, ' ', &first) && first.len > 1 && str_starts_nocase(local, first))
-            return &cards->items[i];
+        rest = cards->items[i].name;
+        if (!str_next(&rest, ' ', &first) || first.len < 2 || !str_starts_nocase(local, first))
+            continue;
+        fit = rest.len > 1 && str_find_nocase(local, rest, first.len) >= 0 ? 2 : 1;
+        if (fit >= most)
+            best = fit > most ? &cards->items[i] : NULL;
+        most = MAX(most, fit);
     }
-    return NULL;
+    return best;
 }
 
 static void read_details(struct cards *cards, const struct chat_message *message)
 {
-    static const char *const own[] = {"my", "me", "mine"};
+    static const char *const own[] = {"my", "me", "mine", "mi", "mein", "meine", "mon", "ma", "meu",
+        "minha", "мой", "Мой", "моя", "Моя"};
     unsigned kinds = 1u << PERSONAL_EMAIL | 1u << PERSONAL_PHONE;
     struct personal_span span;
     size_t pos = 0, from = 0;
@@ -156,17 +194,31 @@ static void read_details(struct cards *cards, const struct chat_message *message
     }
 }
 
-/* The words behind "from": up to three that are written as a name. */
+/* May word go on the company's name that ends before it? "Acme Labs", "Acme & Sons", "Acme, Inc".
+ */
+static bool joins_company(struct str company, struct str word)
+{
+    static const char *const forms[] = {
+        "inc", "ltd", "llc", "corp", "gmbh", "ag", "kg", "sa", "sl", "sas", "bv"};
+    const char *end = company.ptr + company.len;
+
+    if (word.ptr == end + 1)
+        return *end == ' ';
+    if (word.ptr == end + 2)
+        return memcmp(end, ", ", 2) == 0 && WORDS_HAVE(forms, word);
+    return word.ptr == end + 3 && memcmp(end, " & ", 3) == 0;
+}
+
+/* The words behind "from": up to four that are written as a name. */
 static struct str company_at(struct str text, size_t from)
 {
     struct str word, company = {"", 0};
     size_t pos = from;
 
-    for (int i = 0; i < 3 && words_next(text, &pos, &word); i++) {
-        bool next = company.len == 0
-                        ? str_empty(str_trim(
-                              (struct str){text.ptr + from, (size_t)(word.ptr - text.ptr) - from}))
-                        : word.ptr == company.ptr + company.len + 1 && word.ptr[-1] == ' ';
+    for (int i = 0; i < 4 && words_next(text, &pos, &word); i++) {
+        bool next = company.len == 0 ? str_empty(str_trim((struct str){
+                                           text.ptr + from, (size_t)(word.ptr - text.ptr) - from}))
+                                     : joins_company(company, word);
 
         if (!next || !is_name(word))
             break;

@@ -1,4 +1,5 @@
 #include "fixture.h"
+#include "store/erase.h"
 
 static struct str ask(struct fixture *f, const char *chat, const char *command)
 {
@@ -30,6 +31,69 @@ TEST(cards_of_people_and_companies)
     EXPECT(str_find(ask(&f, "a", "/contacts carla"), STR("Carla Ortiz"), 0) >= 0);
     EXPECT_STR(
         ask(&f, "b", "/contacts carla"), "b: Nobody said anything in this chat about carla.\n");
+    fixture_close(&f);
+}
+
+TEST(two_people_of_one_name_have_two_cards)
+{
+    struct fixture f;
+    struct str all;
+
+    REQUIRE(fixture_open(t, &f));
+    fixture_hear(
+        &f, "a", "Ben", "I met Ben Ortiz from Acme GmbH & Co and Dr. Ben Li from Globex, Inc.");
+    fixture_hear(&f, "a", "Ana", "write to ben.li@globex.example or ben.ortiz@acme.example");
+    fixture_hear(&f, "a", "Ana", "invoices to ben@initech.example");
+    all = ask(&f, "a", "/contacts");
+    EXPECT(str_find(all, STR("- **Ben** – "), 0) >= 0);
+    EXPECT(
+        str_find(all, STR("- **Ben Ortiz**, Acme GmbH & Co, ben.ortiz@acme.example – "), 0) >= 0);
+    EXPECT(str_find(all, STR("- **Ben Li**, Globex, Inc, ben.li@globex.example – "), 0) >= 0);
+    EXPECT(str_find(all, STR("- **ben@initech.example** – "), 0) >= 0);
+    fixture_close(&f);
+}
+
+TEST(a_first_name_becomes_the_whole_name_of_the_only_one)
+{
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f));
+    fixture_hear(&f, "a", "Ana", "Carla (carla@acme.example) wrote");
+    fixture_hear(&f, "a", "Ana", "that was Carla Ortiz from Acme");
+    EXPECT_STR(ask(&f, "a", "/contacts carla"),
+        "a: - **Carla Ortiz**, Acme, carla@acme.example – last heard Mon 2 Mar 2026\n");
+    fixture_close(&f);
+}
+
+TEST(names_in_other_scripts)
+{
+    struct fixture f;
+    struct str all;
+
+    REQUIRE(fixture_open(t, &f));
+    fixture_hear(&f, "a", "Ana", "Ольга Петрова (olga@romashka.example) придёт");
+    fixture_hear(&f, "a", "Иван", "Мой адрес: vanya@romashka.example");
+    fixture_hear(&f, "a", "Ana", "Özgür Şahin: ozgur@acme.example");
+    fixture_hear(&f, "a", "Ana", "пишите на адрес info@romashka.example");
+    all = ask(&f, "a", "/contacts");
+    EXPECT(str_find(all, STR("- **Ольга Петрова**, olga@romashka.example – "), 0) >= 0);
+    EXPECT(str_find(all, STR("- **Иван**, vanya@romashka.example – "), 0) >= 0);
+    EXPECT(str_find(all, STR("- **Özgür Şahin**, ozgur@acme.example – "), 0) >= 0);
+    EXPECT(str_find(all, STR("- **info@romashka.example** – "), 0) >= 0);
+    EXPECT(str_find(all, STR("адрес"), 0) < 0);
+    fixture_close(&f);
+}
+
+TEST(who_is_erased_has_no_card)
+{
+    struct fixture f;
+    struct erase_stats stats;
+
+    REQUIRE(fixture_open(t, &f));
+    fixture_hear(&f, "a", "Carla", "my number is +34 600 123 456");
+    REQUIRE_OK(erase_person(f.store, STR("main"), STR("carla"), &stats));
+    EXPECT(str_find(ask(&f, "a", "/contacts"), STR("600"), 0) < 0);
+    EXPECT(str_find(ask(&f, "a", "/contacts carla"), STR("Nobody said"), 0) >= 0);
     fixture_close(&f);
 }
 
