@@ -203,8 +203,9 @@ static int read_history(struct store *store, const struct session_need *need, st
 {
     struct history history = {0};
     size_t wanted = wanted_messages(&session->row, need);
+    /* Others add to the chat between the two reads: only what the row counts is read. */
     struct tail tail = {.store = store,
-        .place = {session->row.workspace_id, session->row.id, 0},
+        .place = {session->row.workspace_id, session->row.id, session->row.message_count + 1},
         .page = {.more = true}};
     int rc = tail_read(&tail, PAGE, &history, arena);
 

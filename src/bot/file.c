@@ -116,7 +116,7 @@ static int hear(struct bot_job *job)
     if (rc != 0)
         return is_final(rc) ? decline(job, rc == ERR_TOO_LARGE ? SAY_FILE_LARGE : SAY_FILE_BROKEN)
                             : rc;
-    edit.text = str_printf(job->arena, "[voice message] %.*s", STR_ARG(text));
+    edit.text = text; /* kept behind what the message was: "[voice message] …" */
     rc = semaphore_take(&chat->lock, FIBER_NO_DEADLINE);
     if (rc == 0) {
         rc = edit_take(chat, &edit);

@@ -150,7 +150,7 @@ on('each wrong setting is named at the start with what to do, and none shows the
   await server.sql('postgres', "create database theo_latin owner theo encoding 'LATIN1' template template0");
   const at = (rest) => server.url('wrong').replace(/\/theo_wrong$/, rest);
   const cases = [
-    ['postgres://theo:secret@%zz/x', 2, /address cannot be read.*postgres:\/\/USER/s],
+    ['postgres://theo:secret@%zz/x', 2, /address cannot be read.*postgres:\/\/HOST/s],
     [server.url('wrong').replace('secret', 'hunter2'), 2, /password authentication failed.*check user and password/s],
     [server.url('wrong').replace('theo:secret', 'nobody:secret'), 2, /check user and password|create that role/],
     [at('/theo_none'), 2, /database "theo_none" does not exist.*create the database/s],

@@ -164,3 +164,39 @@ TEST(session_read_reaches_the_message_that_is_asked_for)
     EXPECT(chat.count >= 8);
     fixture_close(&f);
 }
+
+/* Somebody says more between the read of the chat's row and that of its messages. */
+TEST(session_shows_the_message_that_is_answered_whatever_came_meanwhile)
+{
+    struct run_result result = {.session_id = STR("")};
+    struct session_need need = {.seq = 3};
+    struct message_row later = {.workspace_id = STR("main"),
+        .seq = 4,
+        .run_id = STR(""),
+        .direction = STR("in"),
+        .author = STR("Ben"),
+        .body = STR("4"),
+        .channel_ids = STR("")};
+    struct store_batch batch;
+    struct transcript chat;
+    struct session session;
+    struct fixture f;
+
+    REQUIRE(fixture_open(t, &f, says_yes, NULL));
+    for (int i = 1; i <= 3; i++) {
+        struct run_request request = fixture_request(&f, str_printf(t->arena, "Ana: %d", i).ptr);
+
+        request.session_id = result.session_id;
+        request.must_reply = false;
+        REQUIRE_OK(fixture_run(&f, &request, &result));
+    }
+    later.session_id = result.session_id;
+    store_batch_init(&batch, t->arena);
+    store_insert(&batch, STORE_MESSAGES, &later);
+    REQUIRE_OK(store_commit(f.store, &batch));
+    REQUIRE_OK(session_read(f.store, STR("main"), result.session_id, &need, t->arena, &session));
+    REQUIRE_OK(session_focus(&session, 3, STR(""), t->arena, &chat));
+    EXPECT_EQ(chat.count, 3);
+    EXPECT_STR(chat.messages[2].text, "3");
+    fixture_close(&f);
+}
