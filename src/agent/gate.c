@@ -12,7 +12,7 @@ static bool was_seen(void *ctx, struct str address)
     for (size_t i = 0; i < run->message_count; i++)
         if (run->messages[i].role != MODEL_ASSISTANT &&
             (run->messages[i].role != MODEL_SYSTEM || run->root == run) &&
-            str_find(run->messages[i].content, address, 0) >= 0)
+            policy_mentions(run->messages[i].content, address))
             return true;
     return false;
 }

@@ -73,6 +73,7 @@ static struct str request_text(const struct run *run)
     if (!str_empty(request->idempotency_key))
         json_str_member(&w, "idempotency_key", request->idempotency_key);
     write_numbers(&w, run);
+    taint_write_inherited(&w, &run->taint);
     record_repeated(&w, run);
     json_object_end(&w);
     return buf_str(&out);
@@ -169,6 +170,7 @@ static int join(struct run *run, struct transcript *ret_chat)
         run->known = session_merge(&run->session, &run->request->chat, run->arena, ret_chat);
     if (rc < 0)
         return rc;
+    taint_inherit(&run->taint, run->session.row.state, session_first(&run->session), run->arena);
     run->row.session_id = run->result.session_id = run->session.row.id;
     run->row.request = request_text(run);
     return 0;
@@ -501,12 +503,15 @@ static void build_end(struct run *run, struct store_batch *batch, struct session
         store_batch_append(batch, &run->extra);
     if (run->unsaved) {
         put_input(run, batch, run->result.spoke ? reply : NULL, ret_session);
-        return;
+    } else {
+        if (run->result.spoke)
+            session_append(ret_session, batch, run->row.id, NULL, 0, reply, reply->at_ms);
+        run->row.version = 0; /* nobody else writes a running run */
+        store_update(batch, STORE_RUNS, &run->row);
     }
     if (run->result.spoke)
-        session_append(ret_session, batch, run->row.id, NULL, 0, reply, reply->at_ms);
-    run->row.version = 0; /* nobody else writes a running run */
-    store_update(batch, STORE_RUNS, &run->row);
+        ret_session->row.state = taint_leave(
+            ret_session->row.state, &run->taint, ret_session->row.message_count, batch->arena);
 }
 
 /* What a commit of the end met with: the session moved on. */

@@ -1,6 +1,7 @@
 #include "agent/policy.h"
 
 #include "agent/policy_data.h"
+#include "text/inert.h"
 
 const char *tool_approval_name(enum tool_approval approval)
 {
@@ -106,27 +107,157 @@ static bool allowed(const struct policy_rule *rule, const struct address *addres
     return false;
 }
 
+/* A run of letters and digits of this length with both cases is taken for something encoded. */
+#define ENCODED_MIN 16
+
+static bool is_hex(char c)
+{
+    return char_is_digit(c) || (char_lower(c) >= 'a' && char_lower(c) <= 'f');
+}
+
+static bool is_encoded(struct str text)
+{
+    size_t run = 0, upper = 0, lower = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+
+        if (!char_is_alnum(c) && c != '+' && c != '/' && c != '=') {
+            run = upper = lower = 0;
+            continue;
+        }
+        run++;
+        upper += c >= 'A' && c <= 'Z';
+        lower += c >= 'a' && c <= 'z';
+        if (run >= ENCODED_MIN && upper > 1 && lower > 1)
+            return true;
+    }
+    return false;
+}
+
+/* The host around a dot ("evil.org"), or "". */
+static struct str host_around(struct str text, size_t dot)
+{
+    size_t from = dot, end = dot + 1;
+
+    if (dot == 0 || dot + 2 >= text.len || !char_is_alnum(text.ptr[dot - 1]) ||
+        !char_is_alpha(text.ptr[dot + 1]) || !char_is_alpha(text.ptr[dot + 2]))
+        return STR("");
+    while (from > 0 && host_char(text.ptr[from - 1]))
+        from--;
+    while (end < text.len && host_char(text.ptr[end]))
+        end++;
+    return str_slice(text, from, end);
+}
+
+/* May this, in which next_address() finds nothing, lead somewhere all the same? */
+static bool is_doubtful(const struct policy_rule *rule, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i], next = i + 1 < text.len ? text.ptr[i + 1] : '\0';
+        struct address bare = {.host = c == '.' ? host_around(text, i) : STR("")};
+
+        bare.whole = bare.host;
+        if (c == '@' || c == '\\' || (c == '/' && next == '/') || (c == ':' && next == '/') ||
+            (c == '+' && char_is_digit(next)) ||
+            (c == '%' && is_hex(next) && i + 2 < text.len && is_hex(text.ptr[i + 2])))
+            return true;
+        if (!str_empty(bare.host) && !allowed(rule, &bare))
+            return true;
+    }
+    return is_encoded(text);
+}
+
+/* What a browser and a library read differently is not told apart here. */
+static bool is_odd(struct str whole)
+{
+    for (size_t i = 0; i < whole.len; i++)
+        if (strchr(";,\\|", whole.ptr[i]))
+            return true;
+    return false;
+}
+
+static bool has_space(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (char_is_space(text.ptr[i]))
+            return true;
+    return false;
+}
+
+/* Is nothing in it that is not seen, or that looks like something else? */
+static bool is_plain(struct str text)
+{
+    struct inert_found found = {0};
+    struct arena arena;
+
+    arena_init(&arena);
+    (void)inert_text(&arena, text, &found);
+    arena_deinit(&arena);
+    return found.invisible + found.lookalike == 0;
+}
+
 struct look {
     const struct policy_rule *rule;
     const struct policy_text *text;
-    size_t addresses, denied, unknown;
+    size_t addresses, denied, unknown, doubts;
 };
+
+static bool was_seen(const struct look *look, struct str address)
+{
+    return look->text && look->text->has(look->text->ctx, address);
+}
+
+static void look_at_text(struct look *look, struct str text)
+{
+    size_t pos = 0, doubts = !is_plain(text);
+    struct address address;
+
+    for (size_t from = 0;; from = pos) {
+        bool found = next_address(text, &pos, &address);
+        size_t to = found ? (size_t)(address.whole.ptr - text.ptr) : text.len;
+        bool good = found && !is_odd(address.whole) && allowed(look->rule, &address);
+
+        doubts += is_doubtful(look->rule, str_slice(text, from, to));
+        if (!found)
+            break;
+        look->addresses++;
+        look->denied += !good;
+        look->unknown += !good && !was_seen(look, address.whole);
+    }
+    look->doubts += doubts;
+    /* Of a sentence nobody makes an address. */
+    look->unknown += doubts > 0 && !has_space(text) && !was_seen(look, text);
+}
 
 static void look_at(struct look *look, const struct json *node)
 {
-    struct str text = json_str(node);
-    struct address address;
-    size_t pos = 0;
-
-    for (const struct json *inner = json_first(node); inner; inner = json_next(inner))
+    for (const struct json *inner = json_first(node); inner; inner = json_next(inner)) {
+        look_at_text(look, json_key(inner));
         look_at(look, inner);
-    while (next_address(text, &pos, &address)) {
-        bool good = allowed(look->rule, &address);
-
-        look->addresses++;
-        look->denied += !good;
-        look->unknown += !good && !(look->text && look->text->has(look->text->ctx, address.whole));
     }
+    look_at_text(look, json_str(node));
+}
+
+/* Between these an address ends. */
+static bool is_inside(struct str text, size_t at)
+{
+    char c = text.ptr[at];
+
+    return char_is_alnum(c) || strchr("-_%/?&=#~+@", c) ||
+           (c == '.' && at + 1 < text.len && char_is_alnum(text.ptr[at + 1]));
+}
+
+bool policy_mentions(struct str text, struct str address)
+{
+    for (ptrdiff_t at = str_find(text, address, 0); at >= 0 && address.len > 0;
+         at = str_find(text, address, (size_t)at + 1)) {
+        size_t from = (size_t)at, end = from + address.len;
+
+        if ((from == 0 || !is_inside(text, from - 1)) && (end == text.len || !is_inside(text, end)))
+            return true;
+    }
+    return false;
 }
 
 static struct policy_decision by_tool(const struct policy *policy, const struct tool *tool)
@@ -166,7 +297,7 @@ struct policy_decision policy_decide(const struct policy *policy, const struct t
     look_at(&look, args);
     if (reads)
         return look.unknown > 0 ? (struct policy_decision){tainted, "unknown-address"} : decision;
-    if (look.addresses > 0 && look.denied == 0)
+    if (look.addresses > 0 && look.denied == 0 && look.doubts == 0)
         return decision;
     return (struct policy_decision){tainted, "untrusted-text"};
 }

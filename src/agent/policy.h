@@ -47,6 +47,9 @@ struct policy_text {
     void *ctx;
 };
 
+/* Does text hold this address, and not just a part of a longer one? */
+bool policy_mentions(struct str text, struct str address);
+
 /* Read the setting policy. 0 or ERR_INVALID (field, and the line of the file in the message). */
 MUST_CHECK int policy_open(const struct config *config, struct policy **ret_policy);
 void policy_free(struct policy *policy); /* may be NULL */

@@ -135,7 +135,8 @@ static struct transcript transcript_of(const struct message_row *rows, size_t co
 
 /* The session as it was when the run began: messages before number first. */
 static int put_session(struct scene *scene, struct store *from, const struct run_row *run,
-    const struct message_row *rows, size_t count, int64_t first, struct arena *arena)
+    const struct json *taint, const struct message_row *rows, size_t count, int64_t first,
+    struct arena *arena)
 {
     struct chat_session_row session;
     struct store_batch batch;
@@ -155,6 +156,7 @@ static int put_session(struct scene *scene, struct store *from, const struct run
     session.chat_key = STR("");
     if (memories == 0)
         session.state = STR("{}");
+    session.state = taint_state(session.state, taint, first - 1, arena);
     store_insert(&batch, STORE_CHAT_SESSIONS, &session);
     for (size_t i = 0; i < count && rows[i].seq < first; i++)
         messages_insert(&batch, &rows[i], 1);
@@ -179,7 +181,7 @@ static int put_chat(struct scene *scene, struct store *from, const struct run_ro
     scene->request.answer_seq = json_get_i64(request, "answers", 0);
     if (scene->request.answer_seq == 0)
         scene->request.chat = transcript_of(rows, count, request, first, arena);
-    return put_session(scene, from, run, rows, count, first, arena);
+    return put_session(scene, from, run, json_get(request, "taint"), rows, count, first, arena);
 }
 
 static void add_spec(struct str *specs, size_t *count, struct str spec)

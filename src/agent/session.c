@@ -340,11 +340,16 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     return known;
 }
 
+int64_t session_first(const struct session *session)
+{
+    return session->row.message_count - (int64_t)session->stored.count + 1;
+}
+
 int session_focus(const struct session *session, int64_t seq, struct str text, struct arena *arena,
     struct transcript *ret_chat)
 {
     const struct transcript *stored = &session->stored;
-    int64_t first = session->row.message_count - (int64_t)stored->count + 1;
+    int64_t first = session_first(session);
     struct transcript chat = {arena_array(arena, struct chat_message, stored->count + 1), 0};
     size_t place;
 

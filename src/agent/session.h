@@ -42,6 +42,9 @@ MUST_CHECK int session_read_by_key(struct store *store, struct str workspace_id,
     struct str chat_key, const struct session_need *need, struct arena *arena,
     struct session *ret_session);
 
+/* The number of the oldest message of stored. */
+int64_t session_first(const struct session *session);
+
 /* How many messages at the start of next are stored already, and the chat that the run is about:
  * history, then the new ones. When nothing is new, the history ends where next ends. */
 size_t session_merge(const struct session *session, const struct transcript *next,

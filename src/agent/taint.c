@@ -38,3 +38,103 @@ void taint_read(const struct json *list, struct arena *arena, struct taint *ret_
     for (const struct json *one = json_first(list); one; one = json_next(one))
         add(ret_taint, str_dup(arena, json_str(one)));
 }
+
+#define EARLIER "earlier:"
+
+void taint_inherit(struct taint *taint, struct str state, int64_t first, struct arena *arena)
+{
+    const struct json *root, *left;
+
+    if (str_find(state, STR("\"taint\""), 0) < 0 || json_parse(arena, state, &root) < 0)
+        return;
+    left = json_get(root, "taint");
+    if (json_get_i64(left, "seq", 0) < MAX(first, (int64_t)1))
+        return;
+    for (const struct json *one = json_first(json_get(left, "sources")); one; one = json_next(one))
+        taint_add(taint, arena, "earlier", json_str(one));
+}
+
+static bool is_inherited(struct str source)
+{
+    return str_starts(source, STR(EARLIER));
+}
+
+static size_t count_sources(const struct taint *taint, bool inherited)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < taint->count; i++)
+        count += is_inherited(taint->sources[i]) == inherited;
+    return count;
+}
+
+void taint_write_inherited(struct json_writer *w, const struct taint *taint)
+{
+    if (count_sources(taint, true) == 0)
+        return;
+    json_name(w, "taint");
+    json_array_begin(w);
+    for (size_t i = 0; i < taint->count; i++)
+        if (is_inherited(taint->sources[i]))
+            json_put_str(w, str_slice(taint->sources[i], strlen(EARLIER), taint->sources[i].len));
+    json_array_end(w);
+}
+
+/* The members of the state but the taint; the object is not closed. */
+static void write_others(struct json_writer *w, struct str state, struct arena *arena)
+{
+    const struct json *root = NULL;
+
+    if (json_parse(arena, state, &root) < 0)
+        root = NULL;
+    json_object_begin(w);
+    for (const struct json *one = json_first(root); one; one = json_next(one))
+        if (!str_is(json_key(one), "taint")) {
+            json_name_str(w, json_key(one));
+            json_put_node(w, one);
+        }
+}
+
+struct str taint_leave(
+    struct str state, const struct taint *taint, int64_t seq, struct arena *arena)
+{
+    struct buf out = BUF_IN(arena);
+    struct json_writer w;
+
+    if (count_sources(taint, false) == 0)
+        return state;
+    json_init(&w, &out);
+    write_others(&w, state, arena);
+    json_name(&w, "taint");
+    json_object_begin(&w);
+    json_i64_member(&w, "seq", seq);
+    json_name(&w, "sources");
+    json_array_begin(&w);
+    for (size_t i = 0; i < taint->count; i++)
+        if (!is_inherited(taint->sources[i]))
+            json_put_str(&w, taint->sources[i]);
+    json_array_end(&w);
+    json_object_end(&w);
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+struct str taint_state(
+    struct str state, const struct json *sources, int64_t seq, struct arena *arena)
+{
+    struct buf out = BUF_IN(arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    write_others(&w, state, arena);
+    if (json_len(sources) > 0) {
+        json_name(&w, "taint");
+        json_object_begin(&w);
+        json_i64_member(&w, "seq", seq);
+        json_name(&w, "sources");
+        json_put_node(&w, sources);
+        json_object_end(&w);
+    }
+    json_object_end(&w);
+    return buf_str(&out);
+}

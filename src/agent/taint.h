@@ -4,6 +4,10 @@
  * message of a channel that `policy:` calls untrusted, is tainted from then on: somebody else may
  * be speaking through the model. agent/policy.h says what follows. Sources are names as
  * "tool:read_page" or "channel:telegram", at most TAINT_SOURCES_MAX of them. No I/O.
+ *
+ * What such a run answers stands in the chat, and may say what somebody else wanted it to: it is
+ * noted in the session's state, as {"taint":{"seq":12,"sources":["tool:read_page"]}}, and taints
+ * later runs ("earlier:tool:read_page") as long as they see that answer.
  */
 #ifndef AGENT_TAINT_H
 #define AGENT_TAINT_H
@@ -25,5 +29,19 @@ struct str taint_text(const struct taint *taint, struct arena *arena);
 /* The sources as a JSON array, and back. */
 void taint_write(struct json_writer *w, const struct taint *taint);
 void taint_read(const struct json *list, struct arena *arena, struct taint *ret_taint);
+
+/* Taint from the answer that a session's state names, when message number first or one behind it
+ * is that answer. */
+void taint_inherit(struct taint *taint, struct str state, int64_t first, struct arena *arena);
+/* The sources that were inherited, without "earlier:", as a member "taint"; nothing when there are
+ * none. */
+void taint_write_inherited(struct json_writer *w, const struct taint *taint);
+/* The state of a session in which message number seq is the answer of a run with this taint: as it
+ * was when nothing but inherited taint is there. */
+struct str taint_leave(
+    struct str state, const struct taint *taint, int64_t seq, struct arena *arena);
+/* A state with those sources and no others; NULL or an empty list: with none. */
+struct str taint_state(
+    struct str state, const struct json *sources, int64_t seq, struct arena *arena);
 
 #endif

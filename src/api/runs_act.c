@@ -328,9 +328,10 @@ int runs_continue(struct exchange *x)
     return request.answer_seq > 0 ? continue_once(x, &run, &request) : answer_run(x, &request);
 }
 
-/* The chat up to the run's input, or with its answer, in a session of its own. */
-static int copy_chat(
-    struct exchange *x, const struct run_row *run, int64_t to, bool answer, struct str *ret_session)
+/* The last FORK_MESSAGES messages up to number to, and the run's answer with answer, newest first;
+ * an old run's lie some pages back. */
+static int read_part(struct exchange *x, const struct run_row *run, int64_t to, bool answer,
+    const struct message_row **messages, size_t *ret_count)
 {
     struct store_query query = {.entity = STORE_MESSAGES,
         .workspace_id = x->workspace,
@@ -339,10 +340,36 @@ static int copy_chat(
         .descending = true,
         .limit = FORK_MESSAGES,
         .cursor = STR("")};
+    size_t count = 0;
+
+    do {
+        struct store_page page;
+        int rc = messages_list(x->store, &query, x->arena, &page);
+
+        if (rc != 0)
+            return rc;
+        for (size_t i = 0; i < page.count && count < FORK_MESSAGES; i++) {
+            const struct message_row *row = (const struct message_row *)page.rows + i;
+
+            if (row->seq <= to || (answer && str_eq(row->run_id, run->id)))
+                messages[count++] = row;
+        }
+        query.cursor = page.cursor;
+    } while (!str_empty(query.cursor) && count < FORK_MESSAGES);
+    *ret_count = count;
+    return 0;
+}
+
+/* The chat up to the run's input, or with its answer, in a session of its own. *ret_count: the
+ * number of its last message there. */
+static int copy_chat(struct exchange *x, const struct run_row *run, int64_t to, bool answer,
+    struct str *ret_session, int64_t *ret_count)
+{
+    const struct message_row **messages =
+        arena_array(x->arena, const struct message_row *, FORK_MESSAGES);
     struct chat_session_row session;
     struct message_row *copies;
     struct store_batch batch;
-    struct store_page page;
     size_t count = 0;
     int rc =
         store_get(x->store, STORE_CHAT_SESSIONS, x->workspace, run->session_id, x->arena, &session);
@@ -350,32 +377,28 @@ static int copy_chat(
     if (rc == STORE_MISSING)
         return err_set(ERR_NOT_FOUND, "The chat of this run was deleted.");
     if (rc == 0)
-        rc = messages_list(x->store, &query, x->arena, &page);
+        rc = read_part(x, run, to, answer, messages, &count);
     if (rc < 0)
         return rc;
     store_batch_init(&batch, x->arena);
     session.id = ulid_new(x->env, x->arena);
-    session.chat_key = session.channel = STR("");
+    session.chat_key = STR("");
     session.channel = STR("api");
     session.state = STR("{}");
-    copies = arena_array(x->arena, struct message_row, page.count);
-    for (size_t i = page.count; i > 0; i--) {
-        const struct message_row *row = (const struct message_row *)page.rows + i - 1;
-
-        if (row->seq > to && !(answer && str_eq(row->run_id, run->id)))
-            continue;
-        copies[count] = *row;
-        copies[count].session_id = session.id;
-        copies[count].run_id = STR("");
-        copies[count].more = STR("");
-        copies[count].seq = (int64_t)count + 1;
-        messages_insert(&batch, &copies[count], 1);
-        count++;
+    copies = arena_array(x->arena, struct message_row, count);
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = *messages[count - 1 - i];
+        copies[i].session_id = session.id;
+        copies[i].run_id = STR("");
+        copies[i].more = STR("");
+        copies[i].seq = (int64_t)i + 1;
+        messages_insert(&batch, &copies[i], 1);
     }
     session.message_count = (int64_t)count;
     session.created_at = session.updated_at = env_wall_ms(x->env);
     store_insert(&batch, STORE_CHAT_SESSIONS, &session);
     *ret_session = session.id;
+    *ret_count = session.message_count;
     return store_commit(x->store, &batch);
 }
 
@@ -393,7 +416,7 @@ int runs_fork(struct exchange *x)
 {
     struct run_request request;
     struct run_row run;
-    int64_t from = 0, to;
+    int64_t from = 0, to, count = 0;
     bool answer;
     int rc = find_run(x, &run);
 
@@ -414,9 +437,11 @@ int runs_fork(struct exchange *x)
     if (answer && request.chat.count == 0)
         return err_field(ERR_INVALID, "message",
             "The fork begins behind the run's end: send the message to go on with.");
-    rc = copy_chat(x, &run, to, answer, &request.session_id);
+    rc = copy_chat(x, &run, to, answer, &request.session_id, &count);
     if (rc < 0)
         return rc;
+    if (request.answer_seq > 0)
+        request.answer_seq = count;
     request.idempotency_key = x->seed.ptr ? x->seed : STR("");
     request.channel = STR("api");
     return answer_run(x, &request);

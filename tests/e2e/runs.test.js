@@ -198,3 +198,15 @@ test('a fork has the history, and its own end', async () => {
     assert.equal(refused.json.field, 'from_event');
   }
 });
+
+test('a fork of an old run has the history before it, however much was said since', async () => {
+  mock.reset();
+  mock.on({ userMessage: /./ }, { content: 'Blue.' });
+  const first = (await theo.chat('Ana: the ovens are red\nAna: Theo, which colour?')).json;
+  const lines = Array.from({ length: 400 }, (_, i) => `Ben: remark ${i}`).join('\n');
+  for (let i = 0; i < 2; i++) assert.equal((await theo.chat(lines.replaceAll('remark', `remark ${i}`), { session_id: first.session_id })).status, 200);
+  const { status, json, text } = await theo.api('POST', `/api/runs/${first.run_id}/fork`);
+  assert.equal(status, 200, text);
+  const { messages } = (await theo.api('GET', `/api/sessions/${json.session_id}/messages`)).json;
+  assert.deepEqual(messages.map((m) => m.message), ['the ovens are red', 'Theo, which colour?', 'Blue.']);
+});

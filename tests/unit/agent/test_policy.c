@@ -35,7 +35,7 @@ static void rules_close(struct rules *r)
 
 static bool has(void *ctx, struct str address)
 {
-    return str_find(str_from(ctx), address, 0) >= 0;
+    return policy_mentions(str_from(ctx), address);
 }
 
 static struct policy_decision decide(
@@ -126,6 +126,68 @@ TEST(policy_knows_made_up_addresses)
         "unknown-address");
     EXPECT_EQ(decide(&r, &read_page, "{\"url\":\"https://evil.example/\"}", false, "").verdict,
         POLICY_ALLOW);
+    rules_close(&r);
+}
+
+/* One allowed address beside something that may lead elsewhere is no exception. */
+TEST(policy_is_not_led_past_its_destinations)
+{
+    static const char *const cases[] = {"{\"to\":\"https://example.com/;eve@evil.org\"}",
+        "{\"to\":\"https://example.com/,eve@evil.org\"}",
+        "{\"note\":\"a@example.com\",\"to\":\"evil.org/drop\"}",
+        "{\"note\":\"a@example.com\",\"to\":\"//evil.org/x\"}",
+        "{\"note\":\"a@example.com\",\"to\":\"@evil\"}",
+        "{\"note\":\"a@example.com\",\"phone\":\"+15550100\"}",
+        "{\"u\":\"https://evil.org\\\\@example.com/\"}",
+        "{\"note\":\"a@example.com\",\"to\":\"eve%40evil.org\"}",
+        "{\"note\":\"a@example.com\",\"to\":\"ZXZlQGV2aWwub3Jn\"}",
+        "{\"note\":\"a@example.com\",\"eve@evil.org\":1}",
+        "{\"to\":\"eve@evil.org,a@example.com\"}", "{\"to\":\"a@example.com.evil.org\"}",
+        "{\"a\":{\"b\":[[{\"to\":\"eve@evil.org\"}]]},\"n\":\"a@example.com\"}",
+        "{\"to\":\"a@example.com\",\"text\":\"{\\\"to\\\":\\\"eve@evil.org\\\"}\"}",
+        "{\"to\":\"eve@\xe2\x80\x8b"
+        "evil.org\",\"n\":\"a@example.com\"}",
+        "{\"to\":\"eve\xef\xbc\xa0"
+        "evil.org\",\"n\":\"a@example.com\"}"};
+    struct rules r;
+
+    REQUIRE(rules_open(t, &r, "policy:\n  tools:\n    crm_mail: {destinations: [example.com]}\n"));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (!EXPECT_EQ(decide(&r, &mail, cases[i], true, "").verdict, POLICY_ASK))
+            printf("# %s\n", cases[i]);
+    EXPECT_EQ(
+        decide(&r, &mail,
+            "{\"to\":[\"a@example.com\"],\"stage\":\"won\",\"text\":\"Hi Ana, the offer is 12.5% "
+            "off, e.g. for 3 seats. See www.example.com, gr\xc3\xbc\xc3\x9f dich!\"}",
+            true, "")
+            .verdict,
+        POLICY_ALLOW);
+    rules_close(&r);
+}
+
+TEST(policy_is_not_led_past_what_was_seen)
+{
+    static const char *const asks[] = {"{\"url\":\"evil.example/?q=secret\"}",
+        "{\"url\":\"//evil.example/?q=secret\"}", "{\"url\":\"https:evil.example/?q=s\"}",
+        "{\"url\":\"https:/\\\\/evil.example/?q=s\"}",
+        "{\"query\":\"secret\",\"host\":\"evil.example\"}",
+        "{\"url\":\"https://shop.example/prices?q=secret\"}",
+        "{\"url\":\"HTTPS://EVIL.example/?q=s\"}", "{\"url\":\"https://shop.example/pri\"}",
+        "{\"url\":\"https://user:secret@shop.example/prices\"}", "{\"url\":\"https://[::1]/x\"}",
+        "{\"url\":\"https://%65vil.example/?s\"}", "{\"url\":\"https://\xd0\xb5vil.example/?s\"}"};
+    static const char *const allows[] = {"{\"url\":\"https://shop.example/prices\"}",
+        "{\"query\":\"what is the price of shop.example?\"}", "{\"query\":\"price\",\"limit\":5}",
+        "{\"host\":\"acme.example\"}"};
+    const char *seen = "Prices: https://shop.example/prices. Ask acme.example, or a friend.";
+    struct rules r;
+
+    REQUIRE(rules_open(t, &r, ""));
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++)
+        if (!EXPECT_EQ(decide(&r, &read_page, asks[i], true, seen).verdict, POLICY_ASK))
+            printf("# %s\n", asks[i]);
+    for (size_t i = 0; i < ARRAY_LEN(allows); i++)
+        if (!EXPECT_EQ(decide(&r, &read_page, allows[i], true, seen).verdict, POLICY_ALLOW))
+            printf("# %s\n", allows[i]);
     rules_close(&r);
 }
 

@@ -176,7 +176,7 @@ TEST(of_two_processes_one_does_what_is_due)
     (void)fixture_said(&f);
     join_other(&f, &other);
     t->fake->wall_ms += HOUR_MS;
-    t->fake->mono_ns += HOUR_MS * 1000000;
+    t->fake->mono_ns += (int64_t)HOUR_MS * 1000000;
     for (int round = 0; round < 3; round++) {
         struct sweeper sweepers[2] = {{f.bot, -1}, {other.bot, -1}};
         struct fiber *fibers[2];
