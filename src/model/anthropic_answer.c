@@ -62,7 +62,9 @@ static void take_stop(struct provider_answer *answer, struct str reason)
         return;
     end_thinking(answer);
     answer->finished = true;
-    if (str_is(reason, "max_tokens") || str_is(reason, "model_context_window_exceeded"))
+    /* A turn is paused in the middle of tools of the provider's own, which are never asked for. */
+    if (str_is(reason, "max_tokens") || str_is(reason, "model_context_window_exceeded") ||
+        str_is(reason, "pause_turn"))
         answer->finish = MODEL_LENGTH;
     else if (str_is(reason, "refusal"))
         answer->finish = MODEL_FILTERED;

@@ -36,18 +36,25 @@ static int take_part(struct provider_answer *answer, const struct json *part)
     return 0;
 }
 
-static void take_finish(struct provider_answer *answer, struct str reason)
+/* 0, or ERR_PROTOCOL for a turn that came to nothing. */
+static int take_finish(struct provider_answer *answer, struct str reason)
 {
+    static const char *const broken[] = {
+        "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MALFORMED_RESPONSE"};
     static const char *const filtered[] = {
         "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"};
 
     if (str_empty(reason) || str_is(reason, "FINISH_REASON_UNSPECIFIED"))
-        return;
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++)
+        if (str_is(reason, broken[i]))
+            return err_set(ERR_PROTOCOL, "the model's turn cannot be used (%s)", broken[i]);
     answer->finished = true;
     answer->finish = str_is(reason, "MAX_TOKENS") ? MODEL_LENGTH : MODEL_STOP;
     for (size_t i = 0; i < ARRAY_LEN(filtered); i++)
         if (str_is(reason, filtered[i]))
             answer->finish = MODEL_FILTERED;
+    return 0;
 }
 
 static void take_usage(struct provider_answer *answer, const struct json *usage)
@@ -91,6 +98,5 @@ int gemini_answer_take(struct provider_answer *answer, const struct json *root)
         if (rc != 0)
             return rc;
     }
-    take_finish(answer, json_get_str(candidate, "finishReason"));
-    return 0;
+    return take_finish(answer, json_get_str(candidate, "finishReason"));
 }

@@ -415,6 +415,23 @@ TEST(providers_say_when_content_was_refused)
     }
 }
 
+TEST(providers_turns_that_end_early_are_no_answers)
+{
+    const struct recording *anthropic = &recordings[1], *gemini = &recordings[2];
+    struct talk talk = talk_with(t, anthropic,
+        JSON "{\"type\":\"message\",\"content\":[{\"type\":\"text\",\"text\":\"Let me\"}],"
+             "\"stop_reason\":\"pause_turn\"}",
+        0, false, 0);
+
+    EXPECT_OK(talk.rc);
+    EXPECT_EQ(talk.reply.finish, MODEL_LENGTH);
+    talk = talk_with(t, gemini,
+        JSON "{\"candidates\":[{\"content\":{},\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}", 0,
+        false, 0);
+    EXPECT(talk.rc < 0);
+    EXPECT_EQ(talk.error, MODEL_BROKEN_ANSWER);
+}
+
 TEST(providers_open_refuses)
 {
     EACH(recording)
