@@ -115,7 +115,7 @@ a2a:
 test('a bot whose Bot API fails keeps its token to itself, in the chats and the store', { timeout: 120000 }, async (t) => {
   let group, ana;
   const token = `123456789:${secrets.token}`;
-  const house = await House.open({ stub: { token }, env: { THEO_LOG_LEVEL: 'debug' }, setUp: (tg) => {
+  const house = await House.open({ stub: { token, limits: false }, env: { THEO_LOG_LEVEL: 'debug', THEO_TELEGRAM_LIMIT_CHAT: '0', THEO_TELEGRAM_LIMIT_GROUP: '0' }, setUp: (tg) => {
     ana = tg.user('Ana');
     group = tg.supergroup('Deals', [ana], { quiet: true });
     tg.bot.clear();
