@@ -509,8 +509,8 @@ static void build_end(struct run *run, struct store_batch *batch, struct session
         run->row.version = 0; /* nobody else writes a running run */
         store_update(batch, STORE_RUNS, &run->row);
     }
-    if (run->result.spoke)
-        ret_session->row.state = taint_leave(
+    if (run->result.spoke && taint_is_fresh(&run->taint))
+        ret_session->row.state = taint_state(
             ret_session->row.state, &run->taint, ret_session->row.message_count, batch->arena);
 }
 

@@ -135,7 +135,7 @@ static struct transcript transcript_of(const struct message_row *rows, size_t co
 
 /* The session as it was when the run began: messages before number first. */
 static int put_session(struct scene *scene, struct store *from, const struct run_row *run,
-    const struct json *taint, const struct message_row *rows, size_t count, int64_t first,
+    const struct taint *taint, const struct message_row *rows, size_t count, int64_t first,
     struct arena *arena)
 {
     struct chat_session_row session;
@@ -171,6 +171,7 @@ static int put_chat(struct scene *scene, struct store *from, const struct run_ro
     int64_t last = MAX(json_get_i64(numbers, "to", 0), first - 1);
     int64_t sent = MIN(MAX(json_get_i64(request, "sent", 0), 0), TRANSCRIPT_MESSAGES_MAX);
     struct message_row *rows = NULL;
+    struct taint taint;
     size_t count = 0;
     int rc = read_chat(from, run, last, (size_t)(HISTORY + 2 * sent), arena, &rows, &count);
 
@@ -181,7 +182,8 @@ static int put_chat(struct scene *scene, struct store *from, const struct run_ro
     scene->request.answer_seq = json_get_i64(request, "answers", 0);
     if (scene->request.answer_seq == 0)
         scene->request.chat = transcript_of(rows, count, request, first, arena);
-    return put_session(scene, from, run, json_get(request, "taint"), rows, count, first, arena);
+    taint_read(json_get(request, "taint"), arena, &taint);
+    return put_session(scene, from, run, &taint, rows, count, first, arena);
 }
 
 static void add_spec(struct str *specs, size_t *count, struct str spec)

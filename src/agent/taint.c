@@ -80,59 +80,33 @@ void taint_write_inherited(struct json_writer *w, const struct taint *taint)
     json_array_end(w);
 }
 
-/* The members of the state but the taint; the object is not closed. */
-static void write_others(struct json_writer *w, struct str state, struct arena *arena)
+bool taint_is_fresh(const struct taint *taint)
 {
-    const struct json *root = NULL;
-
-    if (json_parse(arena, state, &root) < 0)
-        root = NULL;
-    json_object_begin(w);
-    for (const struct json *one = json_first(root); one; one = json_next(one))
-        if (!str_is(json_key(one), "taint")) {
-            json_name_str(w, json_key(one));
-            json_put_node(w, one);
-        }
-}
-
-struct str taint_leave(
-    struct str state, const struct taint *taint, int64_t seq, struct arena *arena)
-{
-    struct buf out = BUF_IN(arena);
-    struct json_writer w;
-
-    if (count_sources(taint, false) == 0)
-        return state;
-    json_init(&w, &out);
-    write_others(&w, state, arena);
-    json_name(&w, "taint");
-    json_object_begin(&w);
-    json_i64_member(&w, "seq", seq);
-    json_name(&w, "sources");
-    json_array_begin(&w);
-    for (size_t i = 0; i < taint->count; i++)
-        if (!is_inherited(taint->sources[i]))
-            json_put_str(&w, taint->sources[i]);
-    json_array_end(&w);
-    json_object_end(&w);
-    json_object_end(&w);
-    return buf_str(&out);
+    return count_sources(taint, false) > 0;
 }
 
 struct str taint_state(
-    struct str state, const struct json *sources, int64_t seq, struct arena *arena)
+    struct str state, const struct taint *taint, int64_t seq, struct arena *arena)
 {
+    const struct json *root = NULL;
     struct buf out = BUF_IN(arena);
     struct json_writer w;
 
+    if (json_parse(arena, state, &root) < 0)
+        root = NULL;
     json_init(&w, &out);
-    write_others(&w, state, arena);
-    if (json_len(sources) > 0) {
+    json_object_begin(&w);
+    json_put_members(&w, root, "taint");
+    if (taint_is_fresh(taint)) {
         json_name(&w, "taint");
         json_object_begin(&w);
         json_i64_member(&w, "seq", seq);
         json_name(&w, "sources");
-        json_put_node(&w, sources);
+        json_array_begin(&w);
+        for (size_t i = 0; i < taint->count; i++)
+            if (!is_inherited(taint->sources[i]))
+                json_put_str(&w, taint->sources[i]);
+        json_array_end(&w);
         json_object_end(&w);
     }
     json_object_end(&w);

@@ -36,12 +36,11 @@ void taint_inherit(struct taint *taint, struct str state, int64_t first, struct 
 /* The sources that were inherited, without "earlier:", as a member "taint"; nothing when there are
  * none. */
 void taint_write_inherited(struct json_writer *w, const struct taint *taint);
-/* The state of a session in which message number seq is the answer of a run with this taint: as it
- * was when nothing but inherited taint is there. */
-struct str taint_leave(
-    struct str state, const struct taint *taint, int64_t seq, struct arena *arena);
-/* A state with those sources and no others; NULL or an empty list: with none. */
+/* Is there taint of the run's own, not inherited? */
+bool taint_is_fresh(const struct taint *taint);
+/* The state of a session in which message number seq is the answer of a run with this taint: what
+ * it named before goes, what was inherited is not named. */
 struct str taint_state(
-    struct str state, const struct json *sources, int64_t seq, struct arena *arena);
+    struct str state, const struct taint *taint, int64_t seq, struct arena *arena);
 
 #endif

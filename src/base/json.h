@@ -75,6 +75,8 @@ void json_put_bool(struct json_writer *w, bool value);
 void json_put_null(struct json_writer *w);
 void json_put_raw(struct json_writer *w, struct str json);          /* must be valid JSON already */
 void json_put_node(struct json_writer *w, const struct json *node); /* a parsed tree, compact */
+/* Into an open object: the members of another one, all but the one of that name. NULL has none. */
+void json_put_members(struct json_writer *w, const struct json *object, const char *except);
 
 /* name and value in one call */
 void json_str_member(struct json_writer *w, const char *key, struct str value);

@@ -376,3 +376,12 @@ struct str json_canonical(struct arena *arena, const struct json *node)
     put_tree(&out, node, arena);
     return buf_str(&out);
 }
+
+void json_put_members(struct json_writer *w, const struct json *object, const char *except)
+{
+    for (const struct json *one = json_first(object); one; one = json_next(one))
+        if (!str_is(json_key(one), except)) {
+            json_name_str(w, json_key(one));
+            json_put_node(w, one);
+        }
+}

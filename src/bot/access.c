@@ -80,11 +80,7 @@ static struct str rewrite(struct str settings, struct str drop, struct str add, 
         root = NULL;
     json_init(&w, &out);
     json_object_begin(&w);
-    for (const struct json *one = json_first(root); one; one = json_next(one))
-        if (!str_is(json_key(one), "pairing")) {
-            json_name_str(&w, json_key(one));
-            json_put_node(&w, one);
-        }
+    json_put_members(&w, root, "pairing");
     json_name(&w, "pairing");
     json_array_begin(&w);
     for (const struct json *one = json_first(json_get(root, "pairing")); one;

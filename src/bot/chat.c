@@ -248,11 +248,7 @@ struct str settings_write(
         root = NULL;
     json_init(&w, &out);
     json_object_begin(&w);
-    for (const struct json *one = json_first(root); one; one = json_next(one))
-        if (!str_is(json_key(one), "bot")) {
-            json_name_str(&w, json_key(one));
-            json_put_node(&w, one);
-        }
+    json_put_members(&w, root, "bot");
     write_settings(&w, settings);
     json_object_end(&w);
     return buf_str(&out);

@@ -59,11 +59,7 @@ static struct str with_edit(const struct message_row *row, int64_t at_ms, struct
     edits = json_get(root, "edits");
     json_init(&w, &out);
     json_object_begin(&w);
-    for (const struct json *one = json_first(root); one; one = json_next(one))
-        if (!str_is(json_key(one), "edits")) {
-            json_name_str(&w, json_key(one));
-            json_put_node(&w, one);
-        }
+    json_put_members(&w, root, "edits");
     json_name(&w, "edits");
     json_array_begin(&w);
     skip = json_len(edits) >= EDITS_KEPT ? json_len(edits) - EDITS_KEPT + 1 : 0;

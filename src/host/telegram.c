@@ -84,11 +84,7 @@ static int keep_hash(struct boot *boot, struct telegram_work *work)
         root = NULL;
     json_init(&w, &out);
     json_object_begin(&w);
-    for (const struct json *one = json_first(root); one; one = json_next(one))
-        if (!str_is(json_key(one), MEMBER)) {
-            json_name_str(&w, json_key(one));
-            json_put_node(&w, one);
-        }
+    json_put_members(&w, root, MEMBER);
     json_str_member(&w, MEMBER, work->report.secret_hash);
     json_object_end(&w);
     row.settings = buf_str(&out);

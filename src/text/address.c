@@ -564,7 +564,7 @@ struct address_verdict address_judge(
     return judge_course(&scene);
 }
 
-bool address_begins_with_bot(struct str text)
+static bool begins_with_bot(struct str text)
 {
     size_t end = 1;
 
@@ -573,4 +573,12 @@ bool address_begins_with_bot(struct str text)
     while (end < text.len && char_is_word(text.ptr[end]))
         end++;
     return end > 4 && str_eq_nocase(str_slice(text, end - 3, end), STR("bot"));
+}
+
+bool address_is_to(struct str text, struct str party, struct str agent)
+{
+    struct chat_message said = {.party = party, .text = text};
+    struct transcript chat = {&said, 1};
+
+    return begins_with_bot(text) || address_judge(&chat, agent, NULL, 0).addressed;
 }

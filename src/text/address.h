@@ -19,8 +19,9 @@ struct address_verdict {
 struct address_verdict address_judge(
     const struct transcript *chat, struct str name, const struct str *aliases, size_t alias_count);
 
-/* text begins with the username of a bot ("@acme_bot, …"): in Telegram they end in "bot". */
-bool address_begins_with_bot(struct str text);
+/* Is text, a message or a sentence of one, by itself said to the agent: by name, or by the username
+ * that it begins with ("@acme_bot, …": in Telegram those of bots end in "bot")? */
+bool address_is_to(struct str text, struct str party, struct str agent);
 
 /* text mentions name as a whole word anywhere (no case). */
 bool address_names(struct str text, struct str name);

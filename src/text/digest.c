@@ -344,14 +344,10 @@ static int by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Said to the agent rather than to the others: a request says nothing of the matter itself. */
-static bool is_request(const struct chat_message *said, struct str text, struct str agent)
+bool text_is_request(struct str text, struct str party, struct str agent)
 {
-    struct chat_message alone = {said->party, text, said->at_ms};
-    struct transcript chat = {&alone, 1};
-
     return agent.len > 0 && (text_is_question(text) || WORDS_PHRASE(text, wishes)) &&
-           (address_begins_with_bot(text) || address_judge(&chat, agent, NULL, 0).addressed);
+           address_is_to(text, party, agent);
 }
 
 /* "/summary", "/agenda@bot". */
@@ -396,7 +392,7 @@ size_t digest_make(const struct transcript *chat, struct str skip_party, struct 
         for (size_t from = 0; from < said->text.len;) {
             size_t end = sentence_end(said->text, from);
             struct str text = str_trim(str_slice(said->text, from, end));
-            if (!is_request(said, text, skip_party))
+            if (!text_is_request(text, said->party, skip_party))
                 add_sentence(arena, &all, m, said, text);
             from = end;
         }

@@ -24,4 +24,7 @@ size_t digest_make(const struct transcript *chat, struct str skip_party, struct 
 /* Is the text a question (mark, or interrogative opening)? */
 bool text_is_question(struct str text);
 
+/* Does it ask something of the agent? Such words say nothing of the matter itself. */
+bool text_is_request(struct str text, struct str party, struct str agent);
+
 #endif

@@ -1,7 +1,6 @@
 /* recall: search in the stored history of this very chat, and of no other. */
 #include "agent/tool.h"
 #include "store/messages.h"
-#include "text/address.h"
 #include "text/digest.h"
 #include "text/words.h"
 
@@ -89,11 +88,7 @@ static int score(const struct search *search, const struct message_row *row)
  * looked for, and no answer. */
 static bool is_question_to_agent(const struct message_row *row, struct str agent)
 {
-    struct chat_message said = {row->author, row->body, row->at};
-    struct transcript chat = {&said, 1};
-
-    return str_starts(row->body, STR("/")) || address_begins_with_bot(row->body) ||
-           (text_is_question(row->body) && address_judge(&chat, agent, NULL, 0).addressed);
+    return str_starts(row->body, STR("/")) || text_is_request(row->body, row->author, agent);
 }
 
 /* Messages come newest first, so of two equals the newer one stays in front. */
