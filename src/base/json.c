@@ -202,11 +202,8 @@ int64_t json_i64(const struct json *node, int64_t otherwise)
 {
     double value = json_double(node, NAN);
 
-    /* 2^63 itself is a double, and no int64. */
-    if (!(value >= -9223372036854775808.0 && value < 9223372036854775808.0) ||
-        value != trunc(value))
-        return otherwise;
-    return (int64_t)value;
+    return fabs(value) <= (double)JSON_I64_MAX && value == trunc(value) ? (int64_t)value
+                                                                        : otherwise;
 }
 
 int64_t json_get_i64(const struct json *object, const char *key, int64_t otherwise)

@@ -3,8 +3,8 @@
  * Parsing: one pass checks grammar, UTF-8 and depth before anything is built; the tree is then
  * built by cJSON inside the arena. Duplicate keys: the first wins. An escaped NUL (\u0000) becomes
  * U+FFFD, so that no C string below is ever cut short; so does half of a surrogate pair (\ud800),
- * which is no character: what comes out is always valid UTF-8. Numbers are doubles: integers are
- * exact up to 2^53.
+ * which is no character: what comes out is always valid UTF-8. Numbers are doubles: integers
+ * are exact up to 2^53, and those beyond are read as doubles only.
  *
  * Refused although the grammar of RFC 8259 allows it (its section 9 permits such limits): more than
  * 64 levels of nesting, a number beyond the range of a double or of 400 characters and more, a byte
@@ -23,6 +23,8 @@ struct json; /* one node of a parsed tree; lives in the arena of the parse */
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 #define JSON_DEPTH_MAX 64
+/* Beyond this several integers are one double (RFC 7493, section 2.2). */
+#define JSON_I64_MAX ((INT64_C(1) << 53) - 1)
 
 /* Parse text. Returns 0, or ERR_INVALID with the byte offset in the message. */
 MUST_CHECK int json_parse(struct arena *arena, struct str text, const struct json **ret_root);
@@ -44,7 +46,8 @@ struct str json_key(const struct json *member); /* key of an object's member */
 
 struct str json_str(const struct json *node);                        /* "" unless a string */
 struct str json_get_str(const struct json *object, const char *key); /* "" unless a string */
-int64_t json_i64(const struct json *node, int64_t otherwise); /* otherwise unless a whole number */
+/* otherwise unless a whole number between -JSON_I64_MAX and JSON_I64_MAX */
+int64_t json_i64(const struct json *node, int64_t otherwise);
 int64_t json_get_i64(const struct json *object, const char *key, int64_t otherwise);
 double json_double(const struct json *node, double otherwise);
 bool json_bool(const struct json *node, bool otherwise);

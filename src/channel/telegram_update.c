@@ -11,7 +11,8 @@
 #define TEXT_MAX 20000 /* bytes; Telegram's 4,096 characters are fewer */
 #define NAME_MAX_BYTES 128
 #define ENTITIES_MAX 200
-#define NAMES_MAX 1000 /* bytes of the names of those who joined together */
+#define NAMES_MAX 1000        /* bytes of the names of those who joined together */
+#define DATE_MAX 253402300799 /* the last second of the year 9999 */
 
 struct reading {
     const struct telegram *telegram;
@@ -25,6 +26,14 @@ static struct str id_text(struct arena *arena, const struct json *object, const 
     int64_t value = json_get_i64(object, name, 0);
 
     return value == 0 ? STR("") : str_from_i64(arena, value);
+}
+
+/* Unix seconds as milliseconds; 0 for what is no date. */
+static int64_t date_ms(const struct json *object, const char *name)
+{
+    int64_t seconds = json_get_i64(object, name, 0);
+
+    return seconds > 0 && seconds <= DATE_MAX ? seconds * SECOND_MS : 0;
 }
 
 static struct str short_name(struct arena *arena, struct str name)
@@ -275,8 +284,8 @@ static void read_message(struct reading *r, const struct json *message, enum cha
     set_key(r);
     update->from = read_sender(r->arena, message);
     update->message_id = id_text(r->arena, message, "message_id");
-    update->at_ms = SECOND_MS * json_get_i64(message, kind == CHANNEL_EDIT ? "edit_date" : "date",
-                                    json_get_i64(message, "date", 0));
+    update->at_ms = date_ms(
+        message, kind == CHANNEL_EDIT && json_get(message, "edit_date") ? "edit_date" : "date");
     update->text = utf8_truncate(
         utf8_clean(r->arena, caption ? json_get_str(message, "caption") : text), TEXT_MAX);
     update->album = json_get_str(message, "media_group_id");
@@ -314,7 +323,7 @@ static void read_reaction(struct reading *r, const struct json *reaction)
     read_chat(r, json_get(reaction, "chat"));
     set_key(r);
     update->message_id = id_text(r->arena, reaction, "message_id");
-    update->at_ms = SECOND_MS * json_get_i64(reaction, "date", 0);
+    update->at_ms = date_ms(reaction, "date");
     update->from = read_either(r->arena, reaction, "actor_chat", "user");
     update->emoji = json_get_str(now, "emoji");
 }
@@ -353,7 +362,7 @@ static void read_self(struct reading *r, const struct json *change)
     read_chat(r, json_get(change, "chat"));
     set_key(r);
     update->from = read_user(r->arena, json_get(change, "from"));
-    update->at_ms = SECOND_MS * json_get_i64(change, "date", 0);
+    update->at_ms = date_ms(change, "date");
     if (!is_in(is, after))
         update->self = CHANNEL_SELF_REMOVED;
     else if (!is_in(was, before))

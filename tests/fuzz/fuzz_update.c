@@ -23,6 +23,8 @@ static bool is_text(struct str s)
     return true;
 }
 
+#define DATE_MAX_MS 253402300799000 /* the year 9999 ends */
+
 /* Whatever is delivered is refused, or read into strings that are text and an exact key. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
@@ -42,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (telegram_read(channel, (struct str){(const char *)bytes, len}, &arena, &update) == 0 &&
         (!str_starts(update.id, STR("telegram|77|")) || !is_text(update.text) ||
             !is_text(update.from.name) || !is_text(update.command) || !is_text(update.arguments) ||
-            !is_text(update.reply_to_text) || !is_text(update.joined) ||
-            (!str_empty(update.command) && update.text.ptr[0] != '/') ||
+            update.at_ms < 0 || update.at_ms > DATE_MAX_MS || !is_text(update.reply_to_text) ||
+            !is_text(update.joined) || (!str_empty(update.command) && update.text.ptr[0] != '/') ||
             (!str_empty(update.chat_key) && bars(update.chat_key) != 3)))
         abort();
     arena_deinit(&arena);

@@ -64,6 +64,28 @@ TEST(telegram_update_message)
     tear_down(&f);
 }
 
+TEST(telegram_update_dates)
+{
+    static const struct {
+        const char *date;
+        int64_t at_ms;
+    } cases[] = {{"253402300799", 253402300799000}, {"253402300800", 0}, {"172222222222222221", 0},
+        {"-1", 0}, {"1e300", 0}, {"\"1700000000\"", 0}};
+    struct fixture f;
+
+    set_up(t, &f);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        EXPECT_EQ(read_one(t, &f,
+                      str_printf(t->arena,
+                          "{\"update_id\":7,\"message\":{\"message_id\":5,\"date\":%s,"
+                          "\"chat\":{\"id\":-1,\"type\":\"group\"},\"text\":\"x\"}}",
+                          cases[i].date)
+                          .ptr)
+                      ->at_ms,
+            cases[i].at_ms);
+    tear_down(&f);
+}
+
 /* A mention is what an entity marks, counted in UTF-16: an emoji before it is two units. */
 TEST(telegram_update_mentions)
 {
