@@ -1,7 +1,9 @@
 /* What Telegram has to be told once: where to deliver, and which commands to show. Only what
  * differs is set: setMyCommands at every start locks a bot out for minutes. The secret of a webhook
  * cannot be read back; the caller remembers a hash of it. */
+#include "base/log.h"
 #include "channel/telegram.h"
+#include "runtime/fiber.h"
 
 #include <sodium.h>
 
@@ -11,7 +13,10 @@ struct setting_up {
     struct arena *arena;
     struct channel_report *report;
     const struct config *config;
+    size_t stale; /* menus that were, or are, not as they should be */
 };
+
+enum { TRIES = 4, PATIENCE_MS = 60 * SECOND_MS };
 
 static void PRINTF_LIKE(3, 4)
     say(struct setting_up *s, enum channel_finding state, const char *fmt, ...)
@@ -29,13 +34,26 @@ static void PRINTF_LIKE(3, 4)
     report->findings[report->count++].text = buf_str(&text);
 }
 
+/* Yields. Twelve menus one after the other are more than Telegram takes at once from some bots: it
+ * is waited for as long as it says, up to a minute. */
 static int call(
     struct setting_up *s, const char *method, struct str json, const struct json **ret_result)
 {
     struct telegram_call call = {.method = method, .json = json};
-    struct telegram_answer answer = {0};
-    int rc = telegram_call(&s->api, &call, s->arena, &answer);
+    struct telegram_answer answer;
+    int rc;
 
+    for (int tried = 1;; tried++) {
+        answer = (struct telegram_answer){0};
+        rc = telegram_call(&s->api, &call, s->arena, &answer);
+        if (rc != CHANNEL_RETRY || tried == TRIES || answer.retry_after_ms <= 0 ||
+            answer.retry_after_ms > PATIENCE_MS)
+            break;
+        log_info("telegram.wait", LOG_ERR, LOG_I64("after_ms", answer.retry_after_ms));
+        rc = fiber_sleep(answer.retry_after_ms);
+        if (rc < 0)
+            return rc;
+    }
     *ret_result = answer.result;
     return rc > 0 ? err_set(ERR_UNAVAILABLE, "Telegram did not do %s: %.*s", method,
                         STR_ARG(answer.description))
@@ -209,26 +227,37 @@ static struct str commands_json(
     return buf_str(&out);
 }
 
-static int check_commands(struct setting_up *s, const struct channel_menu *menu)
+static int check_menu(struct setting_up *s, const struct channel_menu *menu)
 {
     const struct json *have, *result;
     size_t count = s->setup->remove ? 0 : menu->count;
-    const char *where = strcmp(menu->scope, "all_private_chats") == 0 ? "private chats" : "groups";
-    const char *language = menu->language[0] ? menu->language : "default";
     int rc = call(s, "getMyCommands", commands_json(s, menu, 0, false), &have);
 
     if (rc < 0 || same_commands(have, menu->commands, count))
         return rc;
-    if (!s->setup->change) {
+    s->stale++;
+    return s->setup->change ? call(s, "setMyCommands", commands_json(s, menu, count, true), &result)
+                            : 0;
+}
+
+static int check_menus(struct setting_up *s)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < s->setup->menu_count; i++)
+        rc = check_menu(s, &s->setup->menus[i]);
+    if (rc < 0 || s->stale == 0)
+        return rc;
+    if (!s->setup->change)
         say(s, CHANNEL_TO_FIX,
-            "The menu of commands (%s, %s) is not current: run `theo telegram setup`.", where,
-            language);
-        return 0;
-    }
-    rc = call(s, "setMyCommands", commands_json(s, menu, count, true), &result);
-    if (rc == 0)
-        say(s, CHANNEL_CHANGED, "The menu of commands (%s, %s) is set.", where, language);
-    return rc;
+            "Menus of commands that are not current: %zu of %zu. Run `theo telegram setup`.",
+            s->stale, s->setup->menu_count);
+    else
+        say(s, CHANNEL_CHANGED,
+            s->setup->remove ? "Menus of commands taken away: %zu."
+                             : "Menus of commands set: %zu (private chats, groups; by language).",
+            s->stale);
+    return 0;
 }
 
 int telegram_setup(struct channel *channel, const struct channel_setup *setup, struct arena *arena,
@@ -246,8 +275,8 @@ int telegram_setup(struct channel *channel, const struct channel_setup *setup, s
     rc = check_bot(&s);
     if (rc == 0)
         rc = check_webhook(&s);
-    for (size_t i = 0; rc == 0 && i < setup->menu_count; i++)
-        rc = check_commands(&s, &setup->menus[i]);
+    if (rc == 0)
+        rc = check_menus(&s);
     if (rc == 0 && telegram->config->telegram_allow[0] == '\0')
         say(&s, CHANNEL_TO_FIX,
             "telegram.allow is empty: nobody is answered until a chat pairs with a code (`theo "

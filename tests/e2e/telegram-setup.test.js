@@ -27,7 +27,10 @@ test('setup sets what differs, and nothing the second time', async () => {
   assert.equal(before.changed, 0);
   assert.match(before.said, /Privacy mode is on.*\/setprivacy/);
   assert.match(before.said, /nobody is answered/);
-  assert.equal((await telegram('setup')).changed, 12);
+  const first = await telegram('setup');
+  assert.equal(first.changed, 1);
+  assert.match(first.said, /Menus of commands set: 12 /);
+  assert.equal(calls('setMyCommands'), 12);
   const menu = (key) => tg.bot.commands.get(key).map((c) => c.command);
   for (const language of ['', 'es', 'de', 'fr', 'ru', 'pt']) {
     assert.ok(menu(`default ${language}`).includes('poll') && !menu(`default ${language}`).includes('start'), 'groups');
@@ -41,6 +44,15 @@ test('setup sets what differs, and nothing the second time', async () => {
   assert.equal((await telegram('setup')).changed, 0);
   assert.equal(calls('setMyCommands'), commands + 1);
   assert.doesNotMatch((await telegram('status')).said, /not current/);
+});
+
+test('setup waits as long as Telegram says', async () => {
+  tg.bot.commands.set('all_private_chats ru', []);
+  const before = calls('setMyCommands');
+  tg.fault({ method: 'setMyCommands', do: 'error', code: 429, retry_after: 1 });
+  const set = await telegram('setup');
+  assert.match(set.said, /Menus of commands set: 1 /);
+  assert.equal(calls('setMyCommands'), before + 2);
 });
 
 test('the webhook is registered when address, secret or kinds of updates changed', async () => {
