@@ -67,6 +67,11 @@ static const char *const agreements[] = {"agreed", "deal", "works for me", "soun
     "sounds great", "that works", "works", "done", "sure", "yep", "let's do it", "let's do that",
     "confirmed", "i agree", "yes let's", "yes please", "good for me", "ok for me", "me too"};
 
+/* Of these, what agrees to a thing in particular; "yes" and "great" may be mere courtesy. */
+static const char *const firm[] = {"agreed", "deal", "i agree", "we agree", "works for me",
+    "works for us", "sounds good", "sounds great", "that works", "confirmed", "fine by me",
+    "fine with me", "fine for me", "let's do it", "let's do that", "good for me", "ok for me"};
+
 static const char *const proposals[] = {"let's", "lets", "how about", "what about", "shall we",
     "should we", "can we", "could we", "we could", "i propose", "i suggest", "i'd suggest",
     "we offer", "we can offer", "i can offer", "our offer", "would you accept", "we propose",
@@ -262,7 +267,29 @@ static bool bare_agreement(struct str text)
     return WORDS_HAVE(agreements, first);
 }
 
-/* "Agreed." decides what the other person has just proposed. */
+/* "Agreed" and the like, and no "but". */
+static bool firm_agreement(struct str text)
+{
+    static const char *const limits[] = {"but", "not", "if", "unless", "except", "however"};
+
+    text = str_slice(text, 0, sentence_end(text, 0));
+    return WORDS_PHRASE(text, firm) && !WORDS_PHRASE(text, limits);
+}
+
+/* A statement with a number in it: an amount, a date, a time. */
+static bool has_terms(const struct sentence *s)
+{
+    struct str word;
+
+    if (s->item.kind == DIGEST_QUESTION)
+        return false;
+    for (size_t pos = 0; words_next(s->item.text, &pos, &word);)
+        if (char_is_digit(word.ptr[0]))
+            return true;
+    return false;
+}
+
+/* "Agreed." decides what the other person has just proposed, be it by stating the terms. */
 static void find_agreements(const struct transcript *chat, struct sentences *all)
 {
     size_t next = 0;
@@ -274,9 +301,10 @@ static void find_agreements(const struct transcript *chat, struct sentences *all
         while (next < all->count && all->items[next].item.message < m - 1)
             next++;
         size_t i = next;
-        bool told = false;
+        bool told = false, is_firm = firm_agreement(chat->messages[m].text);
         for (; i < all->count && all->items[i].item.message == m - 1; i++) {
-            if (!WORDS_PHRASE(all->items[i].item.text, proposals))
+            if (!WORDS_PHRASE(all->items[i].item.text, proposals) &&
+                !(is_firm && has_terms(&all->items[i])))
                 continue;
             all->items[i].item.kind = DIGEST_DECISION;
             told = true;
@@ -344,9 +372,26 @@ static int by_order(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
+/* "Theo, sum up …", "and theo book …": an order to the agent. */
+static bool is_order(struct str text, struct str agent)
+{
+    static const char *const orders[] = {"summarise", "summarize", "sum", "recap", "book",
+        "schedule", "reschedule", "move", "cancel", "find", "search", "look", "research", "draft",
+        "write", "list", "show", "tell", "give", "check", "remind", "set", "help", "translate",
+        "explain", "arrange", "plan", "create", "send"};
+    struct str word;
+    size_t pos = skip_lead(text);
+
+    while (words_next(text, &pos, &word))
+        if (!str_eq_nocase(word, agent) && !WORDS_HAVE(lead_ins, word))
+            return WORDS_HAVE(orders, word);
+    return false;
+}
+
 bool text_is_request(struct str text, struct str party, struct str agent)
 {
-    return agent.len > 0 && (text_is_question(text) || WORDS_PHRASE(text, wishes)) &&
+    return agent.len > 0 &&
+           (text_is_question(text) || WORDS_PHRASE(text, wishes) || is_order(text, agent)) &&
            address_is_to(text, party, agent);
 }
 

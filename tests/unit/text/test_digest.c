@@ -78,9 +78,12 @@ TEST(digest_leaves_out_what_is_asked_of_the_agent)
                   "Ana: Theo, what did we say about the deck?\n"
                   "Ben: @acme_bot can you move the call to Friday?\n"
                   "Ana: /summary since Monday\n"
-                  "Ana: Theo, please summarise what was said and agreed.\n",
+                  "Ana: Theo, please summarise what was said and agreed.\n"
+                  "Ana: Theo, summarise what we agreed.\n"
+                  "Ben: Theo book the call with Ana we agreed on.\n",
                   "Theo", items, 8),
         0);
+    EXPECT_EQ(digest(t, "Ana: Theo, we agreed on 40 seats.\n", "Theo", items, 8), 1);
     EXPECT_EQ(digest(t, "Ana: We agreed on 40 seats. Theo, can you book the kick-off?\n", "Theo",
                   items, 8),
         1);
@@ -101,6 +104,28 @@ TEST(digest_tells_what_was_agreed_to)
     EXPECT_STR(items[0].text, "We can offer 50 seats at 20 euros a seat.");
     EXPECT_EQ(items[1].kind, DIGEST_ACTION);
     EXPECT_STR(items[1].text, "I'll send the deck by Friday.");
+}
+
+TEST(digest_takes_terms_that_were_agreed_to_for_a_decision)
+{
+    static const struct {
+        const char *answer;
+        enum digest_kind kind;
+    } cases[] = {{"Great, agreed. Theo, summarise what we agreed.", DIGEST_DECISION},
+        {"Sounds good!", DIGEST_DECISION}, {"Deal", DIGEST_DECISION}, {"Great", DIGEST_POINT},
+        {"OK, agreed if it is $10.", DIGEST_POINT}, {"Yes, let me think about it", DIGEST_POINT}};
+    struct digest_item items[8];
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str chat = str_printf(
+            t->arena, "Ana: We can ship 500 units in March at $12.\nBen: %s\n", cases[i].answer);
+        size_t count = digest(t, chat.ptr, "Theo", items, 8);
+
+        REQUIRE(count > 0);
+        EXPECT_STR(items[0].text, "We can ship 500 units in March at $12.");
+        EXPECT_EQ(items[0].kind, cases[i].kind);
+        EXPECT(i != 0 || count == 1);
+    }
 }
 
 TEST(digest_of_noise_is_empty)
