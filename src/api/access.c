@@ -12,13 +12,16 @@ static struct str presented_key(const struct http_request *req)
     return str_trim(http_header(&req->headers, "x-api-key"));
 }
 
+bool access_is_loopback(const struct http_request *req)
+{
+    return str_starts(req->peer, STR("127.")) || str_is(req->peer, "::1") ||
+           str_starts(req->peer, STR("::ffff:127."));
+}
+
 /* A proxy on the same machine makes the whole world look like loopback; it says so in a header. */
 bool access_is_local(const struct http_request *req)
 {
-    bool loopback = str_starts(req->peer, STR("127.")) || str_is(req->peer, "::1") ||
-                    str_starts(req->peer, STR("::ffff:127."));
-
-    return loopback && !http_header(&req->headers, "x-forwarded-for").ptr &&
+    return access_is_loopback(req) && !http_header(&req->headers, "x-forwarded-for").ptr &&
            !http_header(&req->headers, "forwarded").ptr;
 }
 
@@ -32,12 +35,13 @@ static int identify(struct exchange *x)
         return err_set(ERR_UNAUTHORIZED, "Send an API key as `Authorization: Bearer KEY` or "
                                          "`X-API-Key: KEY`.");
     }
-    rc = api_key_check(x->store, x->env, key, &x->who);
-    if (rc < 0) {
-        if (rc == ERR_UNAUTHORIZED)
-            metric_add(M_AUTH_FAILURES, "refused", 1);
+    rc = failures_check(x, key);
+    if (rc == 0)
+        rc = api_key_check(x->store, x->env, key, &x->who);
+    if (rc == ERR_UNAUTHORIZED)
+        failures_note(x);
+    if (rc < 0)
         return rc;
-    }
     x->known = true;
     x->workspace = str_from(x->who.workspace_id);
     return store_workspace(x->store, x->workspace);
@@ -84,8 +88,8 @@ static struct rate_state take(struct exchange *x, int64_t per_minute)
 
     if (known && !shared.allowed)
         return shared;
-    own = rate_take(
-        x->api->rates, (uint32_t)strtoul(x->who.key_id, NULL, 16), per_minute, env_mono_ms(x->env));
+    own = rate_take(x->api->rates, strtoul(x->who.key_id, NULL, 16) | 1ULL << 32, per_minute,
+        env_mono_ms(x->env));
     return known && own.allowed ? shared : own;
 }
 
@@ -104,7 +108,6 @@ static int check_rate(struct exchange *x)
             (long long)rate.reset_s));
     if (rate.allowed)
         return 0;
-    metric_add(M_RATE_LIMITED, NULL, 1);
     err_set(ERR_BUSY, "This key may make %lld requests a minute; wait and try again.",
         (long long)rate.limit);
     err_get()->retry_after_ms = rate.retry_after_ms;

@@ -28,10 +28,11 @@ struct api {
     const char *openapi_json; /* the contract, built in */
     size_t openapi_json_len;
     char process_id[ULID_LEN + 1]; /* owner of idempotency records */
-    struct rate_table *rates;
-    struct mcp_calls *mcp_calls; /* that run now, to be cancelled by name */
-    struct cache *cache;         /* counters shared with other processes; NULL: none */
-    struct channel *channel;     /* whose webhook is here; NULL: none */
+    struct rate_table *rates;      /* requests of keys */
+    struct rate_table *failures;   /* wrong keys and tokens of addresses */
+    struct mcp_calls *mcp_calls;   /* that run now, to be cancelled by name */
+    struct cache *cache;           /* counters shared with other processes; NULL: none */
+    struct channel *channel;       /* whose webhook is here; NULL: none */
     int (*receive)(void *ctx, const struct channel_update *update, struct str payload);
     void *receive_ctx;
     int64_t runs_in_flight;            /* atomic access */

@@ -97,8 +97,11 @@ static int check_token(struct exchange *x, struct str token)
 {
     ptrdiff_t dot = str_find_char(token, '.', 0);
     struct approval_row row;
-    int rc = STORE_MISSING;
+    int rc = failures_check(x, STR(""));
 
+    if (rc < 0)
+        return rc;
+    rc = STORE_MISSING;
     if (dot > 0) {
         x->workspace = str_slice(token, (size_t)dot + 1, token.len);
         rc = store_get(x->store, STORE_APPROVALS, x->workspace, x->params[0], x->arena, &row);
@@ -107,6 +110,7 @@ static int check_token(struct exchange *x, struct str token)
         return rc;
     if (rc == 0 && approval_token_is(&row, token))
         return 0;
+    failures_note(x);
     return err_set(ERR_UNAUTHORIZED,
         "Send an API key with the scope chat, or the token of this approval as \"token\".");
 }

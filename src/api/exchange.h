@@ -71,18 +71,32 @@ void answer_json(struct answer *answer, int status, const struct buf *out);
 
 /* api/access.c: who is it, may he, how often. 0 or ERR_UNAUTHORIZED, ERR_DENIED, ERR_BUSY. */
 MUST_CHECK int access_check(struct exchange *x);
+/* The connection is from this machine: of somebody on it, or of a proxy. */
+bool access_is_loopback(const struct http_request *req);
 /* From this machine, and not by a proxy on it. */
 bool access_is_local(const struct http_request *req);
 
-/* api/rate.c: one bounded table of buckets, shared by the loops. */
+/* api/failures.c: wrong keys and tokens by the client's address. Asked before a secret is looked up
+ * in the store: 0, or ERR_BUSY after too many wrong ones. A key that is right by what this process
+ * remembers passes always; key is empty for other secrets. */
+MUST_CHECK int failures_check(const struct exchange *x, struct str key);
+/* One more wrong secret. */
+void failures_note(const struct exchange *x);
+
+/* api/rate.c: one bounded table of buckets, shared by the loops. A key is any number but 0. */
 struct rate_state {
     int64_t limit, remaining, reset_s, retry_after_ms;
     bool allowed;
 };
 struct rate_table *rate_table_new(void);
 void rate_table_free(struct rate_table *table);
+/* Count one more if it may be. */
 struct rate_state rate_take(
-    struct rate_table *table, uint32_t key, int64_t per_minute, int64_t now_ms);
+    struct rate_table *table, uint64_t key, int64_t per_minute, int64_t now_ms);
+/* For what is counted when it has happened: how many ms until one more may be (0: it may be now),
+ * and counting it. What happened beyond the limit is waited for too, up to an hour. */
+int64_t rate_wait(struct rate_table *table, uint64_t key, int64_t per_minute, int64_t now_ms);
+void rate_charge(struct rate_table *table, uint64_t key, int64_t per_minute, int64_t now_ms);
 
 /* api/body.c: reading what the caller sent. All set field and return ERR_INVALID. */
 struct body_field {

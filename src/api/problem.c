@@ -3,6 +3,7 @@
  */
 #include "api/exchange.h"
 #include "secure/redact.h"
+#include "watch/metrics.h"
 
 struct problem_kind {
     const char *name;
@@ -130,6 +131,8 @@ static void retry_after(struct exchange *x, int status)
 {
     int64_t seconds = (err_get()->retry_after_ms + 999) / 1000;
 
+    if (status == 429)
+        metric_add(M_RATE_LIMITED, NULL, 1);
     if (status == 429 || status == 503)
         answer_header(
             &x->answer, "Retry-After", str_printf(x->arena, "%lld", (long long)MAX(seconds, 1)));

@@ -72,6 +72,7 @@ void api_init(struct api *api, const struct agent_house *house, struct calendar 
     *api = (struct api){.house = house, .calendar = calendar, .version = version};
     api->started_ms = env_wall_ms(house->env);
     api->rates = rate_table_new();
+    api->failures = rate_table_new();
     api->mcp_calls = mcp_calls_new();
     api->openapi_json = openapi_json;
     api->openapi_json_len = openapi_json_len;
@@ -83,6 +84,7 @@ void api_deinit(struct api *api)
     if (!api->rates)
         return; /* never filled */
     rate_table_free(api->rates);
+    rate_table_free(api->failures);
     api->rates = NULL;
     mcp_calls_free(api->mcp_calls);
 }

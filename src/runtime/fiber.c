@@ -120,10 +120,10 @@ const char *fiber_name(const struct fiber *fiber)
 
 static struct fiber *self(void)
 {
-    struct fiber *f = fiber_self();
+    struct loop *loop = loop_current();
 
-    assert(f);
-    return f;
+    assert(loop && loop->current);
+    return loop->current;
 }
 
 static bool interrupted(const struct fiber *f)

@@ -498,6 +498,37 @@ static void note_use(struct store *store, const struct env *env, const struct ap
     fiber_spawn(fiber_loop(), "key.use", write_use, use);
 }
 
+/* NULL, or why these facts forbid the key. */
+static const char *fault_of(
+    const struct key_facts *facts, const unsigned char hash[API_KEY_HASH_LEN], int64_t now)
+{
+    if (!api_key_hash_equal(facts->hash, hash))
+        return "wrong";
+    if (facts->revoked_at != 0 && facts->revoked_at <= now)
+        return "revoked";
+    if (facts->expires_at != 0 && facts->expires_at <= now)
+        return "expired";
+    return NULL;
+}
+
+bool api_key_in_memory(struct store *store, const struct env *env, struct str key)
+{
+    unsigned char hash[API_KEY_HASH_LEN];
+    char id[API_KEY_ID_LEN + 1];
+    struct known_key *slot;
+    struct key_facts facts;
+    bool found;
+
+    if (!api_key_parse(key, id, hash))
+        return false;
+    slot = known_slot(store->keys, id);
+    pthread_mutex_lock(&store->keys->mutex);
+    facts = slot->facts;
+    found = same_id(slot, id);
+    pthread_mutex_unlock(&store->keys->mutex);
+    return found && !fault_of(&facts, hash, env_wall_ms(env));
+}
+
 static int refuse(const char *reason, const char *id)
 {
     metric_add(M_AUTH_FAILURES, reason, 1);
@@ -512,7 +543,7 @@ int api_key_check(
     unsigned char hash[API_KEY_HASH_LEN];
     char id[API_KEY_ID_LEN + 1];
     struct key_facts facts;
-    int64_t now = env_wall_ms(env);
+    const char *fault;
     int r;
 
     if (!api_key_parse(key, id, hash))
@@ -522,12 +553,9 @@ int api_key_check(
         return r;
     if (r == STORE_MISSING)
         return refuse("unknown", id);
-    if (!api_key_hash_equal(facts.hash, hash))
-        return refuse("wrong", id);
-    if (facts.revoked_at != 0 && facts.revoked_at <= now)
-        return refuse("revoked", id);
-    if (facts.expires_at != 0 && facts.expires_at <= now)
-        return refuse("expired", id);
+    fault = fault_of(&facts, hash, env_wall_ms(env));
+    if (fault)
+        return refuse(fault, id);
     note_use(store, env, &facts.identity);
     *ret_identity = facts.identity;
     return 0;

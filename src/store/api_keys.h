@@ -3,8 +3,8 @@
  * api_key_check() keeps what it read for at most a second, so a revocation by any process counts
  * within that time (one by this process at once, and one that api_key_forget() tells of); ids that
  * do not exist are kept as long, in a bounded table of their own. The time of use is written by a
- * fiber of its own once a minute. All calls yield. Nothing returned or logged holds a secret except
- * the key string given once by create and rotate.
+ * fiber of its own once a minute. Calls yield unless they say otherwise. Nothing returned or logged
+ * holds a secret except the key string given once by create and rotate.
  */
 #ifndef STORE_API_KEYS_H
 #define STORE_API_KEYS_H
@@ -46,6 +46,9 @@ struct api_identity {
 };
 MUST_CHECK int api_key_check(
     struct store *store, const struct env *env, struct str key, struct api_identity *ret_identity);
+/* Is it right by what this process read last, however long ago? Reads nothing, and says nothing of
+ * a key that was not used here yet. Does not yield. */
+bool api_key_in_memory(struct store *store, const struct env *env, struct str key);
 /* One of the names in API_KEY_SCOPES; admin implies all. */
 bool api_identity_may(const struct api_identity *identity, const char *scope);
 /* Has he all these scopes himself? The text is read as api_key_create() reads it; what is no scope

@@ -121,7 +121,8 @@ test('polling: each chat in order, once, over duplicates, lost answers, kill -9 
 });
 
 test('webhook: an update is taken once, also over a restart, and only with the secret', async (t) => {
-  const { house } = await open(t, () => ({ allow: [{ id: 42 }] }), { env: { THEO_TELEGRAM_RECEIVE: 'webhook' } });
+  const { house } = await open(t, () => ({ allow: [{ id: 42 }] }),
+    { env: { THEO_TELEGRAM_RECEIVE: 'webhook', THEO_RATE_FAILURES_PER_MINUTE: '5' } });
   await connected(house.theo);
   const messages = () => heard(house.theo, 'Li');
   const words = ['first', 'second', 'third'];
@@ -133,9 +134,13 @@ test('webhook: an update is taken once, also over a restart, and only with the s
   await house.start();
   await connected(house.theo);
   assert.equal((await deliver(house.theo, update(902, 'third'))).status, 200);
+  const address = { 'X-Forwarded-For': '203.0.113.7' };
   for (const headers of [{}, { 'X-Telegram-Bot-Api-Secret-Token': '' }, { 'X-Telegram-Bot-Api-Secret-Token': 'webhook-secret_' },
     { 'X-Telegram-Bot-Api-Secret-Token': 'webhook-secret_11' }, { Authorization: `Bearer ${house.key}` }])
-    assert.equal((await deliver(house.theo, update(950, 'forged'), headers)).status, 401, JSON.stringify(headers));
+    assert.equal((await deliver(house.theo, update(950, 'forged'), { ...headers, ...address })).status, 401, JSON.stringify(headers));
+  assert.equal((await deliver(house.theo, update(950, 'forged'), address)).status, 429);
+  assert.equal((await deliver(house.theo, update(902, 'third'), { 'X-Telegram-Bot-Api-Secret-Token': 'webhook-secret_1', ...address })).status,
+    200, 'who has the secret is not limited');
   assert.deepEqual(await messages(), words);
   const deep = `{"update_id":960,"message":${'['.repeat(100)}${']'.repeat(100)}}`;
   for (const body of ['', '{', '[]', 'null', '{"update_id":"7"}', '{"update_id":-1}', deep])

@@ -157,6 +157,25 @@ test('a rate limit answers 429 with Retry-After and counts per key', async () =>
   }
 });
 
+test('wrong keys are limited by the address they come from, and nobody else is', async () => {
+  const limited = await start({ args: ['--rate-failures-per-minute', '3'] });
+  const wrong = `Bearer theo_00000000_${'A'.repeat(43)}`;
+  const as = (Authorization, address) =>
+    limited.api('GET', '/api/sessions', undefined, { Authorization, 'X-Forwarded-For': address });
+  try {
+    assert.equal((await as(`Bearer ${limited.key}`, '203.0.113.9')).status, 200);
+    for (let i = 0; i < 3; i++) problem(await as(wrong, '203.0.113.7'), 401);
+    const told = await as(wrong, '203.0.113.7');
+    assert.match(problem(told, 429).detail, /address/);
+    assert.ok(Number(told.headers.get('retry-after')) > 0);
+    assert.equal((await as(`Bearer ${limited.key}`, '203.0.113.7')).status, 200);
+    problem(await as(wrong, '203.0.113.8'), 401);
+    assert.match(limited.log, /auth\.limited.*203\.0\.113\.7/);
+  } finally {
+    await limited.stop();
+  }
+});
+
 test('SIGTERM lets a running request finish and exits 0', async () => {
   const other = await start();
   const socket = net.connect(other.port, '127.0.0.1');

@@ -59,7 +59,7 @@ static void check_scopes(struct house *h, const struct route *route)
 
 TEST(every_route_wants_a_key_with_its_scope)
 {
-    BEGIN("rate:\n  per-minute: 0\n");
+    BEGIN("rate:\n  failures-per-minute: 0\n");
     for (const struct route *route = api_routes; route->pattern; route++) {
         const char *header = route->flags & ROUTE_LOOPBACK ? "X-Forwarded-For: 1.2.3.4" : NULL;
 

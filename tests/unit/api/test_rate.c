@@ -36,6 +36,41 @@ TEST(a_full_table_forgets_the_idlest)
     rate_table_free(table);
 }
 
+TEST(what_is_counted_afterwards_is_all_waited_for)
+{
+    struct rate_table *table = rate_table_new();
+    const int64_t now = 1000000;
+
+    EXPECT_EQ(rate_wait(table, 7, 6, now), 0);
+    for (int i = 0; i < 6; i++) {
+        EXPECT_EQ(rate_wait(table, 7, 6, now), 0); /* looking costs nothing */
+        rate_charge(table, 7, 6, now);
+    }
+    EXPECT_EQ(rate_wait(table, 7, 6, now), 10001);
+    EXPECT_EQ(rate_wait(table, 8, 6, now), 0);
+    EXPECT_EQ(rate_wait(table, 7, 6, now + 10001), 0);
+    for (int i = 0; i < 6; i++) /* got past the look at once */
+        rate_charge(table, 7, 6, now);
+    EXPECT_EQ(rate_wait(table, 7, 6, now), 70001);
+    for (int i = 0; i < 1000; i++)
+        rate_charge(table, 7, 6, now);
+    EXPECT(rate_wait(table, 7, 6, now) <= HOUR_MS);
+    EXPECT_EQ(rate_wait(table, 7, 6, now + HOUR_MS), 0);
+    rate_table_free(table);
+}
+
+TEST(who_waits_longest_is_forgotten_last)
+{
+    struct rate_table *table = rate_table_new();
+
+    for (int i = 0; i < 10; i++)
+        rate_charge(table, 7, 5, 1000000);
+    for (uint64_t key = 100; key < 100000; key++)
+        rate_charge(table, key, 5, 1000000);
+    EXPECT(rate_wait(table, 7, 5, 1000000) > MINUTE_MS);
+    rate_table_free(table);
+}
+
 TEST(beyond_the_limit_429)
 {
     BEGIN("rate.per-minute: 3\n");

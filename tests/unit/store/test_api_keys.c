@@ -263,6 +263,28 @@ TEST(unknown_ids_are_kept_for_a_second)
     tear_down(&f);
 }
 
+TEST(what_is_in_memory_is_told_without_the_store)
+{
+    struct fixture f;
+    char other[API_KEY_LEN + 1];
+
+    REQUIRE(set_up(t, &f));
+    EXPECT(!api_key_in_memory(f.store, f.env, str_from(f.key))); /* it was not used yet */
+    EXPECT_OK(check(&f, f.key));
+    pass(t, DAY_MS);
+    EXPECT_OK(errinj_set("store.get"));
+    EXPECT(api_key_in_memory(f.store, f.env, str_from(f.key)));
+    memcpy(other, f.key, sizeof(other));
+    other[20] = other[20] == 'x' ? 'y' : 'x';
+    EXPECT(!api_key_in_memory(f.store, f.env, str_from(other)));
+    EXPECT(!api_key_in_memory(f.store, f.env, STR("nonsense")));
+    EXPECT_OK(errinj_set(NULL));
+    EXPECT_OK(api_key_revoke(f.store, f.env, STR("w1"), f.row.id));
+    EXPECT_EQ(check(&f, f.key), ERR_UNAUTHORIZED);
+    EXPECT(!api_key_in_memory(f.store, f.env, str_from(f.key)));
+    tear_down(&f);
+}
+
 TEST(rotated_key_ends_after_its_grace)
 {
     struct fixture f;
