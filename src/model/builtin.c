@@ -74,7 +74,11 @@ static struct str query_words(const struct builtin_turn *turn)
 
 static void recall(struct builtin_turn *turn)
 {
-    if (builtin_offers(turn, "recall"))
+    if (strstr(turn->words, " remind me to ") || strstr(turn->words, " remind us to "))
+        buf_add_cstr(&turn->answer,
+            "I keep reminders in Telegram chats only (/remind there). Here I can book a time for "
+            "it, if you say when.");
+    else if (builtin_offers(turn, "recall"))
         call_with(turn, "recall", "query", query_words(turn));
     else
         buf_add_cstr(&turn->answer, "I cannot search this chat's history here.");

@@ -102,6 +102,37 @@ static void names_behind(struct str text, struct str mark, struct builtin_names 
     }
 }
 
+/* Behind a name: where the next one of "Ben, Carla and Dirk" begins, or 0. */
+static size_t next_in_list(struct str text, size_t from)
+{
+    static const struct str links[] = {{", and ", 6}, {" and ", 5}, {" & ", 3}, {", ", 2}};
+
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        if (str_starts(str_slice(text, from, text.len), links[i]))
+            return from + links[i].len;
+    return 0;
+}
+
+/* The same for lists of people. */
+static void people_behind(struct str text, struct str mark, struct builtin_names *names)
+{
+    ptrdiff_t at = 0;
+
+    while ((at = str_find(text, mark, (size_t)at)) >= 0) {
+        size_t from = (size_t)at + mark.len;
+
+        at += (ptrdiff_t)mark.len;
+        do {
+            struct str name = capitalised(text, from);
+
+            if (name.len <= 1 || is_no_name(name))
+                break;
+            add_name(names, name);
+            from = next_in_list(text, from + name.len);
+        } while (from > 0);
+    }
+}
+
 static void add_emails(struct str text, struct builtin_names *names)
 {
     ptrdiff_t at = -1;
@@ -135,8 +166,9 @@ static void add_invited(const struct builtin_turn *turn, struct builtin_names *n
 
         if (m->role != MODEL_USER || (i != turn->last && str_find_nocase(m->content, agent, 0) < 0))
             continue;
-        names_behind(m->content, STR(" with "), names);
-        names_behind(m->content, STR(" invite "), names);
+        people_behind(m->content, STR(" with "), names);
+        people_behind(m->content, STR(" w/ "), names);
+        people_behind(m->content, STR(" invite "), names);
         add_emails(m->content, names);
     }
 }

@@ -133,6 +133,26 @@ TEST(builtin_reads_zones_and_ranges)
         "[\"Ana\",\"Ben\",\"Cleo\",\"cleo@globex.com\"]");
 }
 
+TEST(builtin_invites_everybody_who_is_named)
+{
+    static const struct {
+        const char *said, *attendees;
+    } cases[] = {{"with Ben and Carla", "[\"Ana\",\"Ben\",\"Carla\"]"},
+        {"w/ Ben", "[\"Ana\",\"Ben\"]"},
+        {"with Ben, Carla Ruiz & Dirk", "[\"Ana\",\"Ben\",\"Carla Ruiz\",\"Dirk\"]"},
+        {"with Ben, and I bring the deck", "[\"Ana\",\"Ben\"]"},
+        {"with Ben and Monday's guests", "[\"Ana\",\"Ben\"]"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct str chat =
+            str_printf(t->arena, "Ana: Theo, book a call tomorrow at 10:00 %s", cases[i].said);
+        const struct json *root;
+
+        REQUIRE_OK(json_parse(t->arena, call_of(t, chat.ptr, "schedule"), &root));
+        EXPECT_STR(json_text(t->arena, json_get(root, "attendees")), cases[i].attendees);
+    }
+}
+
 TEST(builtin_asks_one_precise_question)
 {
     EXPECT_STR(say(t, "Ana: Theo, book a call with Ben"),
