@@ -202,8 +202,9 @@ static void put_input(struct run *run, struct store_batch *batch, const struct c
     const struct transcript *next = &run->request->chat;
 
     *ret_session = run->session;
-    session_append(ret_session, batch, run->row.id, next->messages + run->known,
-        next->count - run->known, reply, run->now_ms);
+    session_append(ret_session, batch, run->row.id,
+        run->known < next->count ? &next->messages[run->known] : NULL, next->count - run->known,
+        reply, run->now_ms);
     store_insert(batch, STORE_RUNS, &run->row);
 }
 

@@ -311,11 +311,12 @@ static size_t find_overlap(
     return best;
 }
 
-static void add_messages(struct transcript *chat, const struct chat_message *messages, size_t count)
+/* Those from one place up to another. */
+static void add_messages(
+    struct transcript *chat, const struct transcript *other, size_t from, size_t to)
 {
-    if (count > 0)
-        memcpy(chat->messages + chat->count, messages, count * sizeof(*messages));
-    chat->count += count;
+    for (size_t i = from; i < to; i++)
+        chat->messages[chat->count++] = other->messages[i];
 }
 
 size_t session_merge(const struct session *session, const struct transcript *next,
@@ -333,9 +334,9 @@ size_t session_merge(const struct session *session, const struct transcript *nex
     if (known < next->count)
         end = session->stored.count;
     chat.messages = arena_array(arena, struct chat_message, before + end + next->count - known);
-    add_messages(&chat, next->messages, before);
-    add_messages(&chat, session->stored.messages, end);
-    add_messages(&chat, next->messages + known, next->count - known);
+    add_messages(&chat, next, 0, before);
+    add_messages(&chat, &session->stored, 0, end);
+    add_messages(&chat, next, known, next->count);
     *ret_chat = chat;
     return known;
 }
