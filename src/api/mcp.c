@@ -7,6 +7,7 @@
 
 #include "http/sse.h"
 #include "http/url.h"
+#include "text/inert.h"
 
 #define PROGRESS_MS SECOND_MS
 
@@ -59,7 +60,7 @@ static int refuse_version(struct exchange *x, const struct json *id, struct str 
     json_raw_member(&w, "supported",
         STR("[\"" MCP_MODERN "\",\"" MCP_LATEST_LEGACY
             "\",\"2025-06-18\",\"2025-03-26\",\"2024-11-05\"]"));
-    json_str_member(&w, "requested", mcp_clean(x->arena, asked, 64));
+    json_str_member(&w, "requested", inert_visible(x->arena, asked, 64));
     json_object_end(&w);
     return answer_error(
         x, 400, id, RPC_VERSION, "This revision of MCP is not spoken here.", buf_str(&data));
@@ -67,16 +68,29 @@ static int refuse_version(struct exchange *x, const struct json *id, struct str 
 
 /* A modern request says everything twice, in headers for proxies and in the body; they must agree.
  */
-static const char *header_trouble(const struct exchange *x, const struct rpc_message *message)
+static const char *header_trouble(
+    const struct exchange *x, const struct rpc_message *message, struct str version)
 {
     struct str method = http_header(&x->req->headers, "mcp-method");
     struct str name = http_header(&x->req->headers, "mcp-name");
     struct str asked = json_get_str(message->params, "name");
 
+    if (!str_eq(http_header(&x->req->headers, "mcp-protocol-version"), version))
+        return "The header MCP-Protocol-Version must repeat the version in params._meta.";
     if (!str_eq(method, message->method))
         return "The header Mcp-Method must repeat the method.";
     if (str_is(message->method, "tools/call") && !str_eq(name, asked))
         return "The header Mcp-Name must repeat params.name.";
+    return NULL;
+}
+
+/* What every modern request must say of its sender. */
+static const char *meta_trouble(const struct json *meta)
+{
+    if (str_empty(json_get_str(meta, MCP_META_VERSION)))
+        return "params._meta lacks the protocol version.";
+    if (!json_is(json_get(meta, MCP_META_CAPABILITIES), JSON_OBJECT))
+        return "params._meta lacks the client's capabilities.";
     return NULL;
 }
 
@@ -95,15 +109,12 @@ static int check_era(struct exchange *x, const struct rpc_message *message, bool
     *ret_modern = str_is(version, MCP_MODERN);
     if (!*ret_modern)
         return 0;
-    trouble = local ? NULL : header_trouble(x, message);
-    if (!local && !str_eq(header, inside))
-        trouble = "The header MCP-Protocol-Version must repeat the version in params._meta.";
+    trouble = meta_trouble(meta);
+    if (trouble)
+        return answer_error(x, 400, message->id, RPC_INVALID_PARAMS, trouble, STR("")), 1;
+    trouble = local ? NULL : header_trouble(x, message, inside);
     if (trouble)
         return answer_error(x, 400, message->id, RPC_HEADER_MISMATCH, trouble, STR("")), 1;
-    if (!json_is(json_get(meta, MCP_META_CAPABILITIES), JSON_OBJECT))
-        return answer_error(x, 400, message->id, RPC_INVALID_PARAMS,
-                   "params._meta lacks the client's capabilities.", STR("")),
-               1;
     return 0;
 }
 

@@ -16,12 +16,28 @@ void mcp_refuse(struct mcp_request *request, int status, int64_t code, const cha
     rpc_put_error(request->out, request->message->id, code, str_from(message), STR(""));
 }
 
+static void put_info(struct mcp_request *request, struct json_writer *w, const char *member)
+{
+    json_name(w, member);
+    json_object_begin(w);
+    json_cstr_member(w, "name", "theo");
+    json_cstr_member(w, "title", "Theo");
+    json_cstr_member(w, "version", request->x->api->version);
+    json_object_end(w);
+}
+
+/* A modern answer says whose it is, as there was no handshake. */
 void mcp_result_begin(struct mcp_request *request, struct json_writer *w, struct buf *out)
 {
     json_init(w, out);
     json_object_begin(w);
-    if (request->modern)
-        json_cstr_member(w, "resultType", "complete");
+    if (!request->modern)
+        return;
+    json_cstr_member(w, "resultType", "complete");
+    json_name(w, "_meta");
+    json_object_begin(w);
+    put_info(request, w, MCP_META_SERVER);
+    json_object_end(w);
 }
 
 void mcp_result_end(struct mcp_request *request, struct json_writer *w, struct buf *out)
@@ -34,16 +50,6 @@ static void put_capabilities(struct json_writer *w)
 {
     json_raw_member(w, "capabilities", STR("{\"tools\":{}}"));
     json_cstr_member(w, "instructions", instructions);
-}
-
-static void put_info(struct mcp_request *request, struct json_writer *w)
-{
-    json_name(w, "serverInfo");
-    json_object_begin(w);
-    json_cstr_member(w, "name", "theo");
-    json_cstr_member(w, "title", "Theo");
-    json_cstr_member(w, "version", request->x->api->version);
-    json_object_end(w);
 }
 
 static void initialize(struct mcp_request *request)
@@ -62,7 +68,7 @@ static void initialize(struct mcp_request *request)
     }
     mcp_result_begin(request, &w, &out);
     json_cstr_member(&w, "protocolVersion", version);
-    put_info(request, &w);
+    put_info(request, &w, "serverInfo");
     put_capabilities(&w);
     mcp_result_end(request, &w, &out);
 }
@@ -79,7 +85,6 @@ static void discover(struct mcp_request *request)
     for (size_t i = 0; i < ARRAY_LEN(legacy_versions); i++)
         json_put_cstr(&w, legacy_versions[i]);
     json_array_end(&w);
-    put_info(request, &w);
     put_capabilities(&w);
     json_i64_member(&w, "ttlMs", HOUR_MS);
     json_cstr_member(&w, "cacheScope", "public");

@@ -59,14 +59,16 @@ static bool keep_joiner(uint32_t before, uint32_t cp, uint32_t after)
            may_join(after) && !plain_letter(after);
 }
 
-static void drop_invisible(struct buf *out, struct str text, struct inert_found *found)
+/* plainly: letters of odd shapes become plain ones too. */
+static void drop_invisible(
+    struct buf *out, struct str text, bool plainly, struct inert_found *found)
 {
     uint32_t before = 0;
 
     for (size_t pos = 0; pos < text.len;) {
         uint32_t cp = utf8_next(text, &pos), after = 0;
         size_t ahead = pos;
-        char plain = plain_letter(cp);
+        char plain = plainly ? plain_letter(cp) : 0;
 
         if (cp == '\r') /* a line end by itself, or part of the next one */
             cp = pos < text.len && text.ptr[pos] == '\n' ? 0 : '\n';
@@ -217,7 +219,7 @@ struct str inert_text(struct arena *arena, struct str text, struct inert_found *
     struct str rest, line;
     bool first = true;
 
-    drop_invisible(&seen, text, &found);
+    drop_invisible(&seen, text, true, &found);
     unmask_words(&words, buf_str(&seen), &found);
     rest = buf_str(&words);
     while (str_next(&rest, '\n', &line)) {
@@ -230,6 +232,15 @@ struct str inert_text(struct arena *arena, struct str text, struct inert_found *
     if (ret_found)
         *ret_found = found;
     return buf_str(&out);
+}
+
+struct str inert_visible(struct arena *arena, struct str text, size_t max)
+{
+    struct buf out = BUF_IN(arena);
+    struct inert_found found = {0};
+
+    drop_invisible(&out, utf8_truncate(text, max), false, &found);
+    return utf8_truncate(buf_str(&out), max);
 }
 
 struct str inert_line(struct arena *arena, struct str text)

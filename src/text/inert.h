@@ -31,10 +31,14 @@ struct inert_found {
 /* ret_found may be NULL. The result is in arena. */
 struct str inert_text(struct arena *arena, struct str text, struct inert_found *ret_found);
 
-/* The same on one line: white space becomes a space. */
+/* Only what is not seen taken out, all else as it was: for values that are compared or looked up,
+ * as those of a schema. Valid UTF-8 of at most max bytes. */
+struct str inert_visible(struct arena *arena, struct str text, size_t max);
+
+/* The same as inert_text() on one line: white space becomes a space. */
 struct str inert_line(struct arena *arena, struct str text);
 
-/* The same with a line before it that says whose words they are: "source" is a tool's name. */
+/* inert_text() with a line before it that says whose words they are: "source" is a tool's name. */
 struct str inert_frame(
     struct arena *arena, struct str source, struct str text, struct inert_found *ret_found);
 

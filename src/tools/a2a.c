@@ -1,6 +1,7 @@
 #include "tools/a2a.h"
 
 #include "http/url.h"
+#include "text/inert.h"
 #include "tools/mcp_private.h"
 
 #include <pthread.h>
@@ -250,7 +251,7 @@ static int ask(const struct remote *remote, const struct known *known, const cha
         return err_set(
             ERR_PROTOCOL, "The A2A agent %s answered another request than was asked.", name);
     if (message.error) {
-        struct str text = mcp_clean(arena, json_get_str(message.error, "message"), 300);
+        struct str text = inert_visible(arena, json_get_str(message.error, "message"), 300);
 
         return err_set(ERR_FAILED, "The A2A agent %s answered with an error: %.*s (%lld)", name,
             STR_ARG(text), (long long)json_get_i64(message.error, "code", 0));
@@ -355,7 +356,7 @@ static int give(const struct remote *remote, const struct json *answer, bool is_
         add_parts(&out, json_get(a, "parts"));
     if (out.len == 0)
         add_parts(&out, json_get(json_get(status, "message"), "parts"));
-    text = mcp_clean(arena, buf_str(&out), max);
+    text = inert_visible(arena, buf_str(&out), max);
     if (out.len > max)
         text = str_printf(arena, "%.*s\n[cut: longer than %zu bytes]", STR_ARG(text), max);
     buf_deinit(&out);

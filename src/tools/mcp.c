@@ -1,8 +1,7 @@
-#include "secure/key_provider.h"
 #include "tools/mcp_private.h"
 
-/* How long a run waits for the first list of a server's tools; later ones come without waiting. */
-#define FIRST_LIST_MS (5 * SECOND_MS)
+/* How long after its asking for a list runs wait for it, when it is the first or has changed. */
+#define LIST_WAIT_MS (5 * SECOND_MS)
 
 extern char **environ;
 
@@ -91,19 +90,25 @@ static void refresh(void *arg)
     struct refresh *task = arg;
     struct mcp_link *link = task->link;
     struct mcp_catalog *fresh = NULL;
+    struct arena scratch;
+    uint64_t changes;
     int rc;
 
-    link->stale = false;
-    rc = mcp_catalog_fetch(task->mcp, link, &fresh);
+    arena_init(&scratch);
+    rc = mcp_link_open(link, &scratch);
+    changes = link->changes; /* what is announced from here on, this list may lack */
+    arena_deinit(&scratch);
+    if (rc == 0)
+        rc = mcp_catalog_fetch(task->mcp, link, &fresh);
     if (rc == 0) {
         mcp_catalog_unref(link->catalog);
         link->catalog = fresh;
+        link->listed = changes;
         log_debug("mcp.tools", LOG_STR("server", link->server->name),
             LOG_I64("count", (int64_t)fresh->count));
     } else {
         log_warn("mcp.no_tools", LOG_STR("server", link->server->name), LOG_ERR);
-        if (loop_now_ms(link->loop) >= link->retry_at_ms)
-            mcp_link_pause(link);
+        mcp_link_pause(link);
     }
     link->refreshing = false;
     for (struct mcp_waiter *w = link->waiters; w; w = w->next)
@@ -111,9 +116,15 @@ static void refresh(void *arg)
     free(task);
 }
 
+/* Is there a list, and none of its changes was announced since? */
+static bool is_current(const struct mcp_link *link)
+{
+    return link->catalog && link->listed == link->changes;
+}
+
 static bool is_fresh(const struct mcp_link *link)
 {
-    return link->catalog && !link->stale && loop_now_ms(link->loop) < link->catalog->expires_ms;
+    return is_current(link) && loop_now_ms(link->loop) < link->catalog->expires_ms;
 }
 
 static void begin_refresh(struct mcp *mcp, struct mcp_link *link)
@@ -125,6 +136,7 @@ static void begin_refresh(struct mcp *mcp, struct mcp_link *link)
     task = xcalloc(1, sizeof(*task));
     *task = (struct refresh){mcp, link};
     link->refreshing = true;
+    link->refreshed_at_ms = loop_now_ms(link->loop);
     fiber_spawn(link->loop, "mcp.list", refresh, task);
 }
 
@@ -134,22 +146,23 @@ void mcp_warm(struct mcp *mcp)
         begin_refresh(mcp, link_of(mcp, i));
 }
 
-/* Until the first list is there or failed, but not for long. */
-static int await_first(struct mcp_link *link)
+/* Until the first list, or the one that was announced to have changed, is there or failed; but not
+ * for long. */
+static int await_list(struct mcp_link *link)
 {
     struct mcp_waiter waiter = {fiber_self(), link->waiters};
-    int64_t deadline = loop_now_ms(link->loop) + FIRST_LIST_MS;
+    int64_t deadline = link->refreshed_at_ms + LIST_WAIT_MS;
     struct mcp_waiter **at = &link->waiters;
     int rc = 0;
 
     link->waiters = &waiter;
-    while (!link->catalog && link->refreshing && rc == 0)
+    while (!is_current(link) && link->refreshing && rc == 0)
         rc = fiber_park(deadline);
     while (*at != &waiter)
         at = &(*at)->next;
     *at = waiter.next;
     if (rc == ERR_TIMEOUT && loop_now_ms(link->loop) >= deadline)
-        return 0; /* this run goes without */
+        return 0; /* this run goes without, or with what was */
     return rc;
 }
 
@@ -168,7 +181,7 @@ static int list(
     mcp_warm(mcp);
     for (size_t i = 0; i < mcp->count; i++) {
         struct mcp_link *link = link_of(mcp, i);
-        int rc = await_first(link);
+        int rc = await_list(link);
 
         if (rc < 0)
             return rc;
@@ -223,43 +236,6 @@ static struct str call_members(
     return str_slice(buf_str(&out), 1, out.len - 1);
 }
 
-/* A header value as it is, or "=?base64?…?=" when it holds more than visible ASCII. */
-static struct str header_value(const struct json *value, struct arena *arena)
-{
-    struct str text = json_is(value, JSON_STRING) ? json_str(value) : json_text(arena, value);
-
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e || (i == 0 && text.ptr[i] == ' '))
-            return str_printf(arena, "=?base64?%s?=", key_base64(arena, text).ptr);
-    return text;
-}
-
-/* Arguments that the schema marks with x-mcp-header are repeated as headers Mcp-Param-NAME. */
-static void add_param_headers(const struct mcp_tool *tool, const struct json *args,
-    struct arena *arena, struct mcp_call *call)
-{
-    const struct json *schema, *properties;
-    struct http_header *headers;
-
-    if (json_parse(arena, str_from(tool->tool.parameters), &schema) < 0)
-        return;
-    properties = json_get(schema, "properties");
-    headers = arena_array(arena, struct http_header, json_len(properties));
-    for (const struct json *p = json_first(properties); p; p = json_next(p)) {
-        struct str name = json_get_str(p, "x-mcp-header");
-        const struct json *value = json_get(args, json_key(p).ptr);
-        bool plain = !str_empty(name) && name.len <= 64;
-
-        for (size_t i = 0; i < name.len; i++)
-            plain = plain && (char_is_alnum(name.ptr[i]) || name.ptr[i] == '-');
-        if (!plain || !value || json_type(value) == JSON_NULL)
-            continue;
-        headers[call->header_count++] = (struct http_header){
-            str_printf(arena, "Mcp-Param-%.*s", STR_ARG(name)), header_value(value, arena)};
-    }
-    call->headers = headers;
-}
-
 /* Messages are read into memory of their own, so that a run keeps only the text. */
 int mcp_tool_run(const struct tool_call *call, struct tool_result *ret_result)
 {
@@ -273,7 +249,7 @@ int mcp_tool_run(const struct tool_call *call, struct tool_result *ret_result)
 
     arena_init(&scratch);
     request.members = call_members(tool, call->args, &scratch);
-    add_param_headers(tool, call->args, &scratch, &request);
+    mcp_headers_add(str_from(tool->tool.parameters), call->args, &scratch, &request);
     rc = mcp_link_call(link, &request, &scratch, &result);
     if (rc == 0)
         rc = mcp_result_take(tool, result, call->arena, ret_result);

@@ -2,6 +2,7 @@
  *
  * Names become server__tool; a schema that is no object, too large or too deep leaves its tool out.
  */
+#include "text/inert.h"
 #include "tools/mcp_private.h"
 
 #define TOOLS_MAX 256
@@ -64,35 +65,91 @@ static enum tool_effect effect_of(
     return TOOL_WRITE;
 }
 
+/* A schema without what is not seen. Its texts for the model are made inert; its names and values
+ * stay what the server knows. */
+static void put_schema(struct json_writer *w, const struct json *node, struct str key,
+    struct arena *arena, size_t *phrases)
+{
+    bool told = str_is(key, "description") || str_is(key, "title");
+    struct inert_found found = {0};
+
+    if (json_is(node, JSON_OBJECT)) {
+        json_object_begin(w);
+        for (const struct json *m = json_first(node); m; m = json_next(m)) {
+            json_name_str(w, inert_visible(arena, json_key(m), SCHEMA_MAX));
+            put_schema(w, m, json_key(m), arena, phrases);
+        }
+        json_object_end(w);
+    } else if (json_is(node, JSON_ARRAY)) {
+        json_array_begin(w);
+        for (const struct json *item = json_first(node); item; item = json_next(item))
+            put_schema(w, item, STR(""), arena, phrases);
+        json_array_end(w);
+    } else if (json_is(node, JSON_STRING)) {
+        json_put_str(w, told ? inert_text(arena, json_str(node), &found)
+                             : inert_visible(arena, json_str(node), SCHEMA_MAX));
+        *phrases += found.phrases;
+    } else {
+        json_put_node(w, node);
+    }
+}
+
+/* What a server says of its tool is data to the model. When it reads like an order, it stands in a
+ * frame that says so. */
+static struct str describe(const struct mcp_server *server, const struct json *listed,
+    struct str name, size_t phrases, struct arena *arena)
+{
+    struct str text = json_get_str(listed, "description");
+    struct inert_found found;
+
+    if (str_empty(text))
+        text = json_get_str(listed, "title");
+    text = utf8_truncate(text, DESCRIPTION_MAX);
+    (void)inert_text(arena, text, &found);
+    if (phrases + found.phrases == 0)
+        return inert_text(arena, text, NULL);
+    log_warn("mcp.tool_gives_orders", LOG_STR("server", server->name), LOG_STR("tool", name));
+    return inert_frame(arena, server->name, text, NULL);
+}
+
+static bool good_tool(const struct json *listed, struct str text)
+{
+    const struct json *schema = json_get(listed, "inputSchema");
+
+    return good_tool_name(json_get_str(listed, "name")) &&
+           str_is(json_get_str(schema, "type"), "object") && text.len <= SCHEMA_MAX &&
+           mcp_headers_are_valid(schema);
+}
+
 /* NULL when the tool cannot be used. */
 static struct mcp_tool *make_tool(
     struct mcp *mcp, size_t index, const struct json *listed, struct arena *arena)
 {
     const struct mcp_server *server = &mcp->servers[index];
     const struct json *schema = json_get(listed, "inputSchema");
-    struct str name = json_get_str(listed, "name"), text, description;
+    struct str name = json_get_str(listed, "name");
+    struct buf parameters = BUF_IN(arena);
+    struct json_writer w;
     struct mcp_tool *made;
+    size_t phrases = 0;
 
     if (server->allow && !in_list(server->allow, name))
         return NULL;
-    text = schema ? json_text(arena, schema) : STR("");
-    if (!good_tool_name(name) || !str_is(json_get_str(schema, "type"), "object") ||
-        text.len > SCHEMA_MAX) {
+    if (!good_tool(listed, schema ? json_text(arena, schema) : STR(""))) {
         log_warn("mcp.tool_left_out", LOG_STR("server", server->name),
-            LOG_STR("tool", mcp_clean(arena, name, 128)));
+            LOG_STR("tool", inert_visible(arena, name, 128)));
         return NULL;
     }
-    description = json_get_str(listed, "description");
-    if (str_empty(description))
-        description = json_get_str(listed, "title");
+    json_init(&w, &parameters);
+    put_schema(&w, schema, STR(""), arena, &phrases);
     made = arena_new(arena, struct mcp_tool);
     *made = (struct mcp_tool){.server = server,
         .mcp = mcp,
         .index = index,
         .remote_name = str_dup(arena, name),
         .tool = {.name = local_name(server->name, name, arena),
-            .description = str_cstr(arena, mcp_clean(arena, description, DESCRIPTION_MAX)),
-            .parameters = str_cstr(arena, mcp_clean(arena, text, SIZE_MAX)),
+            .description = str_cstr(arena, describe(server, listed, name, phrases, arena)),
+            .parameters = str_cstr(arena, buf_str(&parameters)),
             .effect = effect_of(server, name, listed),
             .keyed = server->trust_annotations &&
                      json_get_bool(json_get(listed, "annotations"), "idempotentHint", false),
@@ -208,7 +265,7 @@ int mcp_result_take(const struct mcp_tool *tool, const struct json *result, stru
         add_item(&text, item);
     if (text.len == 0 && structured)
         buf_add_str(&text, json_text(arena, structured));
-    clean = mcp_clean(arena, buf_str(&text), tool->server->max_result_bytes);
+    clean = inert_visible(arena, buf_str(&text), tool->server->max_result_bytes);
     if (text.len > tool->server->max_result_bytes)
         clean = str_printf(arena, "%.*s\n[cut: longer than %zu bytes]", STR_ARG(clean),
             tool->server->max_result_bytes);

@@ -56,7 +56,7 @@ static int take_message(struct inbound *in, struct str text)
     if (message.kind == RPC_REQUEST && in->link->era == MCP_ERA_LEGACY)
         tell(in->link, mcp_answer_request(&message, in->arena), in->arena);
     if (str_is(message.method, "notifications/tools/list_changed"))
-        in->link->stale = true;
+        in->link->changes++;
     return 0;
 }
 
@@ -100,8 +100,8 @@ static size_t fill_headers(
     if (link->era == MCP_ERA_MODERN) {
         add_header(headers, &count, "Mcp-Method", str_from(call->method));
         add_header(headers, &count, "Mcp-Name", call->name);
-        for (size_t i = 0; i < call->header_count; i++)
-            add_header(headers, &count, call->headers[i].name.ptr, call->headers[i].value);
+        for (size_t i = 0; i < call->header_count && count < HEADERS_MAX; i++)
+            headers[count++] = call->headers[i]; /* an empty one too: the argument is there */
     }
     for (size_t i = 0; i < link->server->header_count; i++)
         add_header(

@@ -3,6 +3,7 @@
  * A server of the modern era knows server/discover and needs no handshake; every request says the
  * revision. Others are asked to initialize. See the specification's "Versioning" and "Lifecycle".
  */
+#include "text/inert.h"
 #include "tools/mcp_private.h"
 
 #define DISCOVER_TIMEOUT_MS (5 * SECOND_MS)
@@ -10,6 +11,7 @@
 #define PAUSE_MAX_MS MINUTE_MS
 #define WAIT_MAX_MS SECOND_MS /* a shorter pause is waited out */
 #define TEXT_MAX 300
+#define REPEATS_MAX 3
 
 static void put_meta(struct json_writer *w)
 {
@@ -78,7 +80,7 @@ int mcp_answer_take(struct mcp_link *link, const struct rpc_message *message, in
             link->server->name.ptr);
     if (message->error) {
         answer.code = json_get_i64(message->error, "code", 0);
-        answer.message = mcp_clean(arena, json_get_str(message->error, "message"), TEXT_MAX);
+        answer.message = inert_visible(arena, json_get_str(message->error, "message"), TEXT_MAX);
         answer.data = json_get(message->error, "data");
     }
     *ret_answer = answer;
@@ -126,6 +128,10 @@ static int discover(struct mcp_link *link, struct arena *arena)
     link->era = MCP_ERA_MODERN;
     snprintf(link->version, sizeof(link->version), "%s", MCP_MODERN);
     rc = send_once(link, &call, false, arena, &answer);
+    /* Refused for its revision, by one that names it as its own: once more. */
+    if (rc == 0 && answer.code == RPC_VERSION &&
+        knows_version(json_get(answer.data, "supported"), MCP_MODERN))
+        rc = send_once(link, &call, false, arena, &answer);
     if (rc == 0 && answer.result &&
         knows_version(json_get(answer.result, "supportedVersions"), MCP_MODERN))
         return 0;
@@ -180,9 +186,10 @@ static int initialize(struct mcp_link *link, struct arena *arena)
     return rc < 0 ? rc : send_once(link, &done, true, arena, &answer);
 }
 
-/* Servers that fail are left alone for a while, which doubles up to a minute. */
 void mcp_link_pause(struct mcp_link *link)
 {
+    if (loop_now_ms(link->loop) < link->retry_at_ms)
+        return;
     link->pause_ms = MIN(MAX(link->pause_ms * 2, PAUSE_FIRST_MS), PAUSE_MAX_MS);
     link->retry_at_ms = loop_now_ms(link->loop) + link->pause_ms;
 }
@@ -208,18 +215,24 @@ static int handshake(struct mcp_link *link, struct arena *arena)
     if (rc == TRY_LEGACY)
         rc = initialize(link, arena);
     if (rc < 0) {
+        struct err cause = *err_get();
+
         mcp_link_lost(link);
+        if (rc == ERR_PROTOCOL) /* there is no talking to it; one that starts slowly goes on */
+            mcp_stdio_drop(link);
         if (rc != ERR_CANCELLED)
             mcp_link_pause(link);
+        *err_get() = cause;
         return rc;
     }
     link->ready = true;
+    link->changes++;
     log_info("mcp.connected", LOG_STR("server", link->server->name),
         LOG_CSTR("revision", link->version));
     return 0;
 }
 
-static int make_ready(struct mcp_link *link, struct arena *arena)
+int mcp_link_open(struct mcp_link *link, struct arena *arena)
 {
     int rc;
 
@@ -244,25 +257,60 @@ static int error_of(const struct mcp_link *link, const struct mcp_answer *answer
         STR_ARG(answer->message), (long long)answer->code);
 }
 
+static int send_ready(struct mcp_link *link, const struct mcp_call *call, struct arena *arena,
+    struct mcp_answer *ret_answer)
+{
+    int rc = mcp_link_open(link, arena);
+
+    if (rc == 0)
+        rc = send_once(link, call, false, arena, ret_answer);
+    if (rc == ERR_NOT_FOUND) { /* the session is gone, so nothing was done: once more */
+        mcp_link_lost(link);
+        rc = mcp_link_open(link, arena);
+        if (rc == 0)
+            rc = send_once(link, call, false, arena, ret_answer);
+    }
+    return rc;
+}
+
+static bool is_incomplete(const struct mcp_answer *answer)
+{
+    return str_is(json_get_str(answer->result, "resultType"), "input_required");
+}
+
+/* A server that asks for nothing but to be called again with what it noted, as one that sheds
+ * load, is. See "Multi Round-Trip Requests". */
+static int repeat(struct mcp_link *link, const struct mcp_call *call, struct arena *arena,
+    struct mcp_answer *answer)
+{
+    struct mcp_call again = *call;
+    int rc = 0;
+
+    for (int i = 0; i < REPEATS_MAX && rc == 0 && is_incomplete(answer); i++) {
+        const struct json *state = json_get(answer->result, "requestState");
+
+        if (!json_is(state, JSON_STRING) || json_len(json_get(answer->result, "inputRequests")) > 0)
+            break;
+        again.members = str_printf(arena, "%.*s,\"requestState\":%.*s", STR_ARG(call->members),
+            STR_ARG(json_text(arena, state)));
+        rc = send_ready(link, &again, arena, answer);
+    }
+    return rc;
+}
+
 int mcp_link_call(struct mcp_link *link, const struct mcp_call *call, struct arena *arena,
     const struct json **ret_result)
 {
     struct mcp_answer answer = {0};
-    int rc = make_ready(link, arena);
+    int rc = send_ready(link, call, arena, &answer);
 
-    if (rc == 0)
-        rc = send_once(link, call, false, arena, &answer);
-    if (rc == ERR_NOT_FOUND) { /* the session is gone, so nothing was done: once more */
-        mcp_link_lost(link);
-        rc = make_ready(link, arena);
-        if (rc == 0)
-            rc = send_once(link, call, false, arena, &answer);
-    }
+    if (rc == 0 && !str_empty(call->members))
+        rc = repeat(link, call, arena, &answer);
     if (rc < 0)
         return rc;
     if (!answer.result)
         return error_of(link, &answer);
-    if (str_is(json_get_str(answer.result, "resultType"), "input_required"))
+    if (is_incomplete(&answer))
         return err_set(ERR_FAILED,
             "The MCP server %s asks a person for input, which Theo does not pass on.",
             link->server->name.ptr);

@@ -1,7 +1,8 @@
 /* What the files of the MCP client share; nobody else includes it.
  *
  * mcp_config.c reads the setting; mcp_http.c and mcp_stdio.c carry messages; mcp_link.c speaks the
- * protocol over them; mcp_catalog.c makes tools of a server's list; mcp.c joins it all.
+ * protocol over them; mcp_catalog.c makes tools of a server's list; mcp_headers.c repeats arguments
+ * in headers; mcp.c joins it all.
  */
 #ifndef TOOLS_MCP_PRIVATE_H
 #define TOOLS_MCP_PRIVATE_H
@@ -79,7 +80,9 @@ struct mcp_link {
     int64_t last_id;
     int64_t retry_at_ms, pause_ms; /* after a failure */
     struct mcp_catalog *catalog;   /* the last list; NULL: none yet */
-    bool refreshing, stale;
+    bool refreshing;
+    int64_t refreshed_at_ms;  /* when the last refresh began */
+    uint64_t changes, listed; /* of the list, as announced; how many the catalog knows */
     struct mcp_waiter *waiters;
 };
 
@@ -91,6 +94,8 @@ MUST_CHECK int mcp_http_send(struct mcp_link *link, const struct mcp_call *call,
     int64_t id, struct arena *arena, struct mcp_answer *ret_answer);
 MUST_CHECK int mcp_stdio_send(struct mcp_link *link, const struct mcp_call *call,
     struct str message, int64_t id, struct arena *arena, struct mcp_answer *ret_answer);
+/* Kill the child, if there is one; the next handshake starts another. */
+void mcp_stdio_drop(struct mcp_link *link);
 /* End the child, waiting a moment for it; at the end of a loop. Does not yield. */
 void mcp_stdio_close(struct mcp_link *link);
 
@@ -100,13 +105,23 @@ MUST_CHECK int mcp_answer_take(struct mcp_link *link, const struct rpc_message *
 /* The text of our answer to a request of the server: a ping is answered, all else is unknown. */
 struct str mcp_answer_request(const struct rpc_message *request, struct arena *arena);
 struct str mcp_cancel_text(int64_t id, const char *reason, struct arena *arena);
+/* Make sure the handshake is done. A new one counts as a change of the list. Yields. */
+MUST_CHECK int mcp_link_open(struct mcp_link *link, struct arena *arena);
 /* Make sure the handshake is done, then send. Sends once more when the HTTP session was gone.
  * Errors as above, and ERR_FAILED, ERR_INVALID, ERR_DENIED for an error answered. Yields. */
 MUST_CHECK int mcp_link_call(struct mcp_link *link, const struct mcp_call *call,
     struct arena *arena, const struct json **ret_result);
 void mcp_link_lost(struct mcp_link *link); /* the handshake must be done anew */
-/* The server failed: leave it alone for a while, which doubles up to a minute. */
+/* The server failed: leave it alone for a while, which doubles up to a minute. Nothing when it is
+ * being left alone already. */
 void mcp_link_pause(struct mcp_link *link);
+
+/* mcp_headers.c: does a tool's schema mark only what can be sent as a header? */
+#define MCP_PARAM_HEADERS_MAX 32
+bool mcp_headers_are_valid(const struct json *schema);
+/* Add the headers that the schema asks for to call. */
+void mcp_headers_add(
+    struct str parameters, const struct json *args, struct arena *arena, struct mcp_call *call);
 
 /* mcp_catalog.c */
 struct mcp_tool {

@@ -93,34 +93,3 @@ void rpc_put_error(
     json_object_end(&w);
     json_object_end(&w);
 }
-
-/* Characters that are not seen but change what a reader or a model takes a text for: controls,
- * joiners, bidirectional marks, fillers, variation selectors, tags. */
-static bool invisible(uint32_t cp)
-{
-    static const uint32_t ranges[][2] = {{0x00, 0x08}, {0x0b, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad},
-        {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f},
-        {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164}, {0xfe00, 0xfe0f},
-        {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
-        {0xe0000, 0xe0fff}, {0xf0000, 0x10ffff}};
-
-    for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
-        if (cp >= ranges[i][0] && cp <= ranges[i][1])
-            return true;
-    return false;
-}
-
-struct str mcp_clean(struct arena *arena, struct str text, size_t max)
-{
-    struct buf out = BUF_IN(arena);
-    size_t pos = 0;
-
-    while (pos < text.len && out.len < max) {
-        char bytes[4];
-        uint32_t cp = utf8_next(text, &pos);
-
-        if (!invisible(cp))
-            buf_add(&out, bytes, utf8_encode(cp, bytes));
-    }
-    return utf8_truncate(buf_str(&out), max);
-}

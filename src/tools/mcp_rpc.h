@@ -8,6 +8,7 @@
 #define MCP_LATEST_LEGACY "2025-11-25"
 #define MCP_META_VERSION "io.modelcontextprotocol/protocolVersion"
 #define MCP_META_CLIENT "io.modelcontextprotocol/clientInfo"
+#define MCP_META_SERVER "io.modelcontextprotocol/serverInfo"
 #define MCP_META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 
 enum rpc_code {
@@ -40,9 +41,5 @@ void rpc_put_result(struct buf *out, const struct json *id, struct str result);
 /* data: JSON, may be empty. id NULL writes null. */
 void rpc_put_error(
     struct buf *out, const struct json *id, int64_t code, struct str message, struct str data);
-
-/* Text that others wrote, without invisible characters and controls, valid UTF-8, at most max
- * bytes. */
-struct str mcp_clean(struct arena *arena, struct str text, size_t max);
 
 #endif

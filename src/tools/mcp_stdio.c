@@ -4,12 +4,14 @@
  * command from ending. A child that breaks the rules (a line without end, a flood, an input that it
  * does not read) is killed with its whole process group; the next call starts another.
  */
+#include "text/inert.h"
 #include "tools/mcp_private.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define READ_SIZE (64 * KIB)
 #define QUEUE_MAX (8 * MIB) /* written but not yet read by the child */
@@ -65,7 +67,7 @@ static void log_end(const struct mcp_child *child, int rc)
     arena_init(&arena);
     log_warn("mcp.ended", LOG_STR("server", child->link->server->name),
         LOG_CSTR("why", rc == ERR_IO ? "it ended" : "it broke the protocol"),
-        LOG_STR("stderr", mcp_clean(&arena, buf_str(&child->tail), 400)));
+        LOG_STR("stderr", inert_visible(&arena, buf_str(&child->tail), 400)));
     arena_deinit(&arena);
 }
 
@@ -90,17 +92,6 @@ static void give_up(struct mcp_child *child, int rc)
     close_pipes(child);
     if (!child->exited)
         kill(-child->process.pid, SIGKILL);
-}
-
-static void on_child_exit(uv_process_t *process, int64_t status, int signal_number)
-{
-    struct mcp_child *child = process->data;
-
-    (void)status, (void)signal_number;
-    child->exited = true;
-    kill(-process->pid, SIGKILL); /* what it started must not outlive it */
-    give_up(child, ERR_IO);
-    uv_close((uv_handle_t *)process, on_closed);
 }
 
 struct writing {
@@ -166,7 +157,7 @@ static void take_line(struct mcp_child *child, struct str line)
     else if (message.kind == RPC_REQUEST)
         write_line(child, mcp_answer_request(&message, &arena));
     else if (str_is(message.method, "notifications/tools/list_changed"))
-        child->link->stale = true;
+        child->link->changes++;
     arena_deinit(&arena);
 }
 
@@ -187,6 +178,34 @@ static void take_bytes(struct mcp_child *child, struct str bytes)
         buf_clear(&child->line);
         bytes = str_slice(bytes, len + 1, bytes.len);
     }
+}
+
+/* A child may answer and end at once: its end may be heard of before its words. */
+static void drain(struct mcp_child *child)
+{
+    size_t total = 0;
+    ssize_t got = 1;
+    int fd;
+
+    while (child->link && got > 0 && total < MCP_MESSAGE_MAX &&
+           uv_fileno((uv_handle_t *)&child->out, &fd) == 0) {
+        got = read(fd, child->read_space, READ_SIZE);
+        if (got > 0)
+            take_bytes(child, (struct str){child->read_space, (size_t)got});
+        total += got > 0 ? (size_t)got : 0;
+    }
+}
+
+static void on_child_exit(uv_process_t *process, int64_t status, int signal_number)
+{
+    struct mcp_child *child = process->data;
+
+    (void)status, (void)signal_number;
+    child->exited = true;
+    kill(-process->pid, SIGKILL); /* what it started must not outlive it */
+    drain(child);
+    give_up(child, ERR_IO);
+    uv_close((uv_handle_t *)process, on_closed);
 }
 
 static void give_space(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
@@ -339,6 +358,12 @@ int mcp_stdio_send(struct mcp_link *link, const struct mcp_call *call, struct st
         rc = receive(link, &pending, call->timeout_ms, arena, ret_answer);
     buf_deinit(&pending.text);
     return rc;
+}
+
+void mcp_stdio_drop(struct mcp_link *link)
+{
+    if (link->child)
+        give_up(link->child, ERR_PROTOCOL);
 }
 
 void mcp_stdio_close(struct mcp_link *link)

@@ -92,3 +92,15 @@ TEST(inert_twice_is_inert_once)
 
     EXPECT_STR(inert_text(t->arena, once, &found), str_cstr(t->arena, once));
 }
+
+TEST(inert_visible_takes_out_what_is_not_seen)
+{
+    EXPECT_STR(inert_visible(t->arena, STR("plain ä 漢 🙂\n\ttext"), 100),
+        "plain ä 漢 🙂\n\ttext");
+    EXPECT_STR(inert_visible(t->arena, STR("a\u200bb\u202ec\u2066d\ufeffe\u00adf"), 100), "abcdef");
+    EXPECT_STR(inert_visible(t->arena, STR("x\U000E0041\U000E007Fy\x1b[31m\x07z"), 100), "xy[31mz");
+    EXPECT_STR(inert_visible(t->arena, STR("ok\xff\xc3"), 100), "ok\ufffd\ufffd");
+    EXPECT_STR(inert_visible(t->arena, STR("ääää"), 5), "ää");
+    EXPECT_STR(inert_visible(t->arena, STR(""), 5), "");
+    EXPECT_STR(inert_visible(t->arena, STR("<b> Ａ [x](y)"), 100), "<b> Ａ [x](y)");
+}

@@ -55,14 +55,3 @@ TEST(rpc_answers)
     EXPECT_STR(buf_str(&out), "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,"
                               "\"message\":\"bad \\\"x\\\"\",\"data\":[1]}}");
 }
-
-TEST(mcp_clean_takes_out_what_is_not_seen)
-{
-    EXPECT_STR(
-        mcp_clean(t->arena, STR("plain ä 漢 🙂\n\ttext"), 100), "plain ä 漢 🙂\n\ttext");
-    EXPECT_STR(mcp_clean(t->arena, STR("a\u200bb\u202ec\u2066d\ufeffe\u00adf"), 100), "abcdef");
-    EXPECT_STR(mcp_clean(t->arena, STR("x\U000E0041\U000E007Fy\x1b[31m\x07z"), 100), "xy[31mz");
-    EXPECT_STR(mcp_clean(t->arena, STR("ok\xff\xc3"), 100), "ok\ufffd\ufffd");
-    EXPECT_STR(mcp_clean(t->arena, STR("ääää"), 5), "ää");
-    EXPECT_STR(mcp_clean(t->arena, STR(""), 5), "");
-}
