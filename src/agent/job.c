@@ -75,16 +75,23 @@ static struct str completed_data(const struct job *job, const char *status, stru
     return buf_str(&out);
 }
 
+static bool asks_member(const struct job *job)
+{
+    const struct agent_def *agent = job->run->agent;
+
+    for (size_t i = 0; agent && i < agent->member_tool_count; i++)
+        if (job->tool == &agent->member_tools[i])
+            return true;
+    return false;
+}
+
 /* What a replay cannot find out again: what a tool gave. What members said is recorded with them.
  */
 static struct str to_record(const struct job *job)
 {
-    const struct agent_def *agent = job->run->agent;
-    bool member = agent && job->tool >= agent->member_tools &&
-                  job->tool < agent->member_tools + agent->member_tool_count;
     struct tool_result made = job->result;
 
-    if (member || job->twin || !(job->ran || job->reused))
+    if (asks_member(job) || job->twin || !(job->ran || job->reused))
         return STR("");
     made.untrusted = job->untrusted;
     return record_result(job->run, job->rc, &job->cause, &made, CONTENT_MAX);
