@@ -297,30 +297,9 @@ static bool to_execute(const struct job *job)
     return job->rc == 0 && !job->reused && !job->twin && !job->waits;
 }
 
-static void join(struct job *jobs, size_t count)
+static void execute_all(struct run *run, struct job *jobs, size_t count)
 {
-    bool shielded = false;
-
-    for (size_t i = 0; i < count; i++) {
-        if (!jobs[i].fiber)
-            continue;
-        if (fiber_join(jobs[i].fiber) == 0)
-            continue;
-        /* The run is cancelled or late: its tools are told, and waited for. */
-        for (size_t j = i; j < count && !shielded; j++)
-            if (jobs[j].fiber)
-                fiber_cancel(jobs[j].fiber);
-        if (!shielded)
-            fiber_shield();
-        shielded = true;
-        i--;
-    }
-    if (shielded)
-        fiber_unshield();
-}
-
-static void execute_all(struct job *jobs, size_t count)
-{
+    struct fiber **fibers = arena_array(run->arena, struct fiber *, count);
     size_t planned = 0, only = 0;
 
     for (size_t i = 0; i < count; i++)
@@ -329,16 +308,17 @@ static void execute_all(struct job *jobs, size_t count)
             only = i;
         }
     if (planned == 1) {
-        jobs[only].arena = jobs[only].run->arena;
+        jobs[only].arena = run->arena;
         execute(&jobs[only]);
         return;
     }
     for (size_t i = 0; i < count; i++)
         if (to_execute(&jobs[i])) {
-            jobs[i].arena = arena_of_its_own(jobs[i].run->arena);
-            jobs[i].fiber = fiber_spawn_joinable(fiber_loop(), "run.tool", execute, &jobs[i]);
+            jobs[i].arena = arena_of_its_own(run->arena);
+            fibers[i] = fiber_spawn_joinable(fiber_loop(), "run.tool", execute, &jobs[i]);
         }
-    join(jobs, count);
+    /* When the run is cancelled or late, its tools are told, and waited for. */
+    fiber_join_all(fibers, count);
 }
 
 /* What waits is noted; a run that pauses does not end by another call's word. */
@@ -361,7 +341,7 @@ static int run_jobs(struct run *run, struct job *jobs, size_t count)
 {
     int rc = 0;
 
-    execute_all(jobs, count);
+    execute_all(run, jobs, count);
     for (size_t i = 0; i < count; i++) {
         int one = jobs[i].waits ? 0 : job_finish(&jobs[i]);
 

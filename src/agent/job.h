@@ -27,7 +27,6 @@ struct job {
     int rc; /* of planning, then of the tool */
     int ledger_rc;
     struct err cause;
-    struct fiber *fiber;
 };
 
 /* {"call_id", "tool", "state"?} */

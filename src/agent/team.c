@@ -190,7 +190,6 @@ struct voice {
     struct arena arena;
     struct str answer; /* or its frame */
     struct err cause;
-    struct fiber *fiber;
     int rc;
 };
 
@@ -208,25 +207,6 @@ static void speak_up(void *arg)
 static void free_voice(void *arg)
 {
     arena_deinit(arg);
-}
-
-static void join_all(struct voice *voices, size_t count)
-{
-    bool shielded = false;
-
-    for (size_t i = 0; i < count; i++) {
-        if (!voices[i].fiber || fiber_join(voices[i].fiber) == 0)
-            continue;
-        for (size_t j = i; j < count && !shielded; j++)
-            if (voices[j].fiber)
-                fiber_cancel(voices[j].fiber);
-        if (!shielded)
-            fiber_shield();
-        shielded = true;
-        i--;
-    }
-    if (shielded)
-        fiber_unshield();
 }
 
 /* How each voice stands, for when all that wait have been decided. */
@@ -279,22 +259,23 @@ static void add_voice(struct run *run, const struct voice *voice)
 int team_prepare(struct run *run)
 {
     const struct agent_def *team = run->agent;
+    struct fiber **fibers;
     struct voice *voices;
     bool waits = false;
 
     if (!team || team->mode != TEAM_BROADCAST)
         return 0;
     voices = arena_array(run->arena, struct voice, team->member_count);
+    fibers = arena_array(run->arena, struct fiber *, team->member_count);
     for (size_t i = 0; i < team->member_count; i++) {
         voices[i] = (struct voice){.leader = run, .def = team->members[i]};
         take_up(&voices[i], json_at(json_get(run->resumed, "stand"), i));
         arena_init(&voices[i].arena);
         arena_defer(run->arena, free_voice, &voices[i].arena);
         if (!voices[i].spoken)
-            voices[i].fiber =
-                fiber_spawn_joinable(fiber_loop(), "run.member", speak_up, &voices[i]);
+            fibers[i] = fiber_spawn_joinable(fiber_loop(), "run.member", speak_up, &voices[i]);
     }
-    join_all(voices, team->member_count);
+    fiber_join_all(fibers, team->member_count);
     if (fiber_is_cancelled())
         return err_set(ERR_CANCELLED, "The run was cancelled.");
     for (size_t i = 0; i < team->member_count; i++)

@@ -63,7 +63,6 @@ struct branch {
     struct arena arena;
     const struct step *step;
     struct err cause;
-    struct fiber *fiber;
     int rc;
 };
 
@@ -84,30 +83,13 @@ static void free_arena(void *arg)
     arena_deinit(arg);
 }
 
-static void join(struct branch *branches, size_t count)
-{
-    bool shielded = false;
-
-    for (size_t i = 0; i < count; i++) {
-        if (fiber_join(branches[i].fiber) == 0)
-            continue;
-        for (size_t j = i; j < count && !shielded; j++)
-            fiber_cancel(branches[j].fiber);
-        if (!shielded)
-            fiber_shield();
-        shielded = true;
-        i--;
-    }
-    if (shielded)
-        fiber_unshield();
-}
-
 /* All at once; a step that fails does not end the others, and is heard of when none of them waits
  * for people. The output names each. */
 static int run_parallel(struct strand *strand, const struct step *step)
 {
     size_t count = step->steps.count;
     struct branch *branches = arena_array(strand->arena, struct branch, count);
+    struct fiber **fibers = arena_array(strand->arena, struct fiber *, count);
     struct buf out = BUF_IN(strand->arena);
     bool waits = false;
 
@@ -117,10 +99,9 @@ static int run_parallel(struct strand *strand, const struct step *step)
         branches[i].step = &step->steps.steps[i];
         arena_init(&branches[i].arena);
         arena_defer(strand->arena, free_arena, &branches[i].arena);
-        branches[i].fiber =
-            fiber_spawn_joinable(fiber_loop(), "run.step", run_branch, &branches[i]);
+        fibers[i] = fiber_spawn_joinable(fiber_loop(), "run.step", run_branch, &branches[i]);
     }
-    join(branches, count);
+    fiber_join_all(fibers, count);
     for (size_t i = 0; i < count; i++)
         waits = waits || branches[i].rc == CALLS_PAUSE;
     for (size_t i = 0; i < count; i++) {

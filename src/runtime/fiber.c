@@ -223,6 +223,24 @@ int fiber_join(struct fiber *fiber)
     return 0;
 }
 
+void fiber_join_all(struct fiber *const *fibers, size_t count)
+{
+    bool shielded = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!fibers[i] || fiber_join(fibers[i]) == 0)
+            continue;
+        for (size_t j = i; j < count; j++)
+            if (fibers[j])
+                fiber_cancel(fibers[j]);
+        fiber_shield();
+        shielded = true;
+        i--;
+    }
+    if (shielded)
+        fiber_unshield();
+}
+
 void fiber_cancel(struct fiber *fiber)
 {
     fiber->cancelled = true;

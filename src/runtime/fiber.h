@@ -37,6 +37,9 @@ struct fiber *fiber_spawn_joinable(
 /* Wait until the fiber's function has returned. 0, or ERR_CANCELLED or ERR_TIMEOUT if the waiting
  * fiber was cancelled or met its own deadline (the handle then still needs a join). Yields. */
 MUST_CHECK int fiber_join(struct fiber *fiber);
+/* Wait for all of them; NULL stands for none. When the waiting fiber is cancelled or meets its own
+ * deadline meanwhile, they are cancelled and waited for all the same. Yields. */
+void fiber_join_all(struct fiber *const *fibers, size_t count);
 
 struct fiber *fiber_self(void); /* NULL outside fibers */
 struct loop *fiber_loop(void);  /* the current thread's loop; NULL on other threads */

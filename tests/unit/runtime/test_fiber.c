@@ -274,6 +274,46 @@ static void join_other(void *arg)
     fiber_unshield();
 }
 
+struct group {
+    struct waiting waiting[3];
+    int64_t deadline;
+    bool done;
+};
+
+static void join_group(void *arg)
+{
+    struct group *group = arg;
+    struct fiber *fibers[ARRAY_LEN(group->waiting) + 1] = {NULL};
+
+    for (size_t i = 0; i < ARRAY_LEN(group->waiting); i++)
+        fibers[i + 1] = fiber_spawn_joinable(fiber_loop(), "one", waits_twice, &group->waiting[i]);
+    fiber_set_deadline(group->deadline);
+    fiber_join_all(fibers, ARRAY_LEN(fibers));
+    group->done = true;
+}
+
+TEST(all_are_joined_and_cancelled_when_who_waits_is_cancelled_or_late)
+{
+    for (int late = 0; late < 2; late++) {
+        struct group group = {.deadline = late ? loop_now_ms(fiber_loop()) : FIBER_NO_DEADLINE};
+        struct fiber *f;
+
+        for (size_t i = 0; i < ARRAY_LEN(group.waiting); i++)
+            group.waiting[i].deadline = FIBER_NO_DEADLINE;
+        f = fiber_spawn_joinable(fiber_loop(), "join", join_group, &group);
+        fiber_yield();
+        fiber_yield();
+        if (!late) {
+            EXPECT(!group.done);
+            fiber_cancel(f);
+        }
+        REQUIRE_OK(fiber_join(f));
+        EXPECT(group.done);
+        for (size_t i = 0; i < ARRAY_LEN(group.waiting); i++)
+            EXPECT_EQ(group.waiting[i].first, ERR_CANCELLED);
+    }
+}
+
 TEST(a_cancelled_join_can_be_repeated)
 {
     struct waiting w = {.deadline = FIBER_NO_DEADLINE};
