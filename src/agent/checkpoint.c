@@ -140,7 +140,7 @@ static struct model_tool_call read_call(const struct json *node)
         .arguments = json_get_str(node, "arguments")};
 }
 
-struct waiting_call checkpoint_get_waiting(struct arena *arena, const struct json *node)
+static struct waiting_call get_waiting(struct arena *arena, const struct json *node)
 {
     const struct json *frame = json_get(node, "frame");
 
@@ -165,7 +165,7 @@ static void take_asked(
     struct arena *arena, const struct json *node, struct waiting_call *list, size_t *count)
 {
     if (json_is(node, JSON_OBJECT) && json_get(node, "approval_id"))
-        list[(*count)++] = checkpoint_get_waiting(arena, node);
+        list[(*count)++] = get_waiting(arena, node);
     for (const struct json *inner = json_first(node); inner; inner = json_next(inner))
         take_asked(arena, inner, list, count);
 }
@@ -273,7 +273,7 @@ void checkpoint_read_part(struct run *run, const struct json *frame)
         read_message(run, one);
     run->waiting = arena_array(run->arena, struct waiting_call, json_len(waiting));
     for (const struct json *one = json_first(waiting); one; one = json_next(one))
-        run->waiting[run->waiting_count++] = checkpoint_get_waiting(run->arena, one);
+        run->waiting[run->waiting_count++] = get_waiting(run->arena, one);
     run->resumed = frame;
     if (json_get(frame, "tasks"))
         tasks_read(run, json_get(frame, "tasks"));

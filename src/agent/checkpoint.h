@@ -26,9 +26,8 @@ MUST_CHECK int checkpoint_read(struct run *run, struct str text);
 void checkpoint_read_part(struct run *run, const struct json *frame);
 /* The counts of calls, once the tools are there. */
 void checkpoint_counts(struct run *run);
-/* Write what a waiting call is as members of an object, and its way back. */
+/* Write what a waiting call is as members of an object. */
 void checkpoint_put_waiting(struct json_writer *w, const struct waiting_call *waiting);
-struct waiting_call checkpoint_get_waiting(struct arena *arena, const struct json *node);
 /* All calls in it that people decide on, in its order, in arena; returns how many. */
 size_t checkpoint_asked(
     struct arena *arena, const struct json *frame, struct waiting_call **ret_asked);

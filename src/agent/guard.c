@@ -12,7 +12,7 @@ void guard_register(const struct guard *const *guards)
     registered = guards;
 }
 
-const struct guard *guard_find(struct str name)
+static const struct guard *find_guard(struct str name)
 {
     for (const struct guard *const *one = registered; *one; one++)
         if ((*one)->phases != 0 && str_is(name, (*one)->name))
@@ -42,7 +42,7 @@ static int read_use(struct arena *arena, const struct json *node, enum guard_pha
     const struct json *options = NULL;
     struct str name = STR("");
     int rc = named_read(node, &name, &options, ret_place);
-    const struct guard *guard = rc == 0 ? guard_find(name) : NULL;
+    const struct guard *guard = rc == 0 ? find_guard(name) : NULL;
 
     if (rc < 0)
         return rc;

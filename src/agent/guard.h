@@ -72,7 +72,6 @@ struct guard_set {
 
 /* From src/catalog.def, ends with a NULL; set before anything is read. */
 void guard_register(const struct guard *const *guards);
-const struct guard *guard_find(struct str name); /* NULL: there is none */
 
 /* Read {before: [...], after: [...]}, each a list of names or of {name: {options}}. 0, or
  * ERR_INVALID with what is wrong ("names fly, and …"), and the mapping where it stands in

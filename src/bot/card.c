@@ -38,7 +38,7 @@ void card_time(struct buf *out, int64_t start_ms, int64_t end_ms, const struct z
         buf_printf(out, "\n(%.*s)", STR_ARG(here));
 }
 
-struct str card_text(const struct calendar_event *event, const struct zone *zone,
+static struct str write_text(const struct calendar_event *event, const struct zone *zone,
     enum say_language language, struct arena *arena)
 {
     const struct zone *own = zone_get(event->time_zone);
@@ -84,8 +84,8 @@ static void add_signed(struct outbox_post *post, struct str key, enum say_langua
         arena);
 }
 
-void card_buttons(struct outbox_post *post, const struct calendar_event *event, struct str key,
-    enum say_language language, int64_t now_ms, struct arena *arena)
+static void write_buttons(struct outbox_post *post, const struct calendar_event *event,
+    struct str key, enum say_language language, int64_t now_ms, struct arena *arena)
 {
     if (!is_open(event, now_ms))
         return;
@@ -141,7 +141,7 @@ void card_put(struct bot *bot, const struct run_end *end, const struct outbox_po
         if (comes_again(end->result, i, batch->arena) ||
             !read_event(bot, end->result->events[i], batch->arena, &event))
             continue;
-        text = card_text(&event, zone, language, batch->arena);
+        text = write_text(&event, zone, language, batch->arena);
         if (shown++ == 0 && answer->body.len <= ANSWER_MAX) {
             post.body = str_printf(
                 batch->arena, "%.*s\n\n%.*s", STR_ARG(str_trim(answer->body)), STR_ARG(text));
@@ -154,7 +154,7 @@ void card_put(struct bot *bot, const struct run_end *end, const struct outbox_po
             post.message_id = STR("");
             post.body = text;
         }
-        card_buttons(&post, &event, settings.button_key, language, now, batch->arena);
+        write_buttons(&post, &event, settings.button_key, language, now, batch->arena);
         outbox_put(bot->options.outbox, batch, &post);
     }
 }
@@ -201,7 +201,7 @@ static int read_head(struct bot_job *job, struct str *ret_head, struct str *ret_
 static int edited(struct bot_job *job, const struct calendar_event *event, struct str note,
     struct outbox_post *ret_post)
 {
-    struct str text = card_text(event, chat_zone(job->chat), job->language, job->arena);
+    struct str text = write_text(event, chat_zone(job->chat), job->language, job->arena);
     struct str head, run_id;
     struct outbox_post post;
     int rc = read_head(job, &head, &run_id);
@@ -236,7 +236,7 @@ int card_show(struct bot_job *job, const struct calendar_event *event, struct st
 
     if (rc < 0)
         return rc;
-    card_buttons(&post, event, job->chat->settings.button_key, job->language,
+    write_buttons(&post, event, job->chat->settings.button_key, job->language,
         env_wall_ms(job->bot->options.env), job->arena);
     return put(job, &post);
 }

@@ -238,10 +238,6 @@ MUST_CHECK int press_may_decide(struct bot_job *job);
 /* A time in the zone it was booked in and, where that is another, in the chat's own below it. */
 void card_time(struct buf *out, int64_t start_ms, int64_t end_ms, const struct zone *own,
     const struct zone *zone, struct arena *arena);
-struct str card_text(const struct calendar_event *event, const struct zone *zone,
-    enum say_language language, struct arena *arena);
-void card_buttons(struct outbox_post *post, const struct calendar_event *event, struct str key,
-    enum say_language language, int64_t now_ms, struct arena *arena);
 /* Put the answer with the cards of what its run did to the calendar; *ret_answered: there were
  * some. May yield. */
 void card_put(struct bot *bot, const struct run_end *end, const struct outbox_post *answer,

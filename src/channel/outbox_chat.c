@@ -29,7 +29,7 @@ static void free_chat(struct outbox_chat *chat)
     free(chat);
 }
 
-bool outbox_chat_leaves(struct outbox_chat *chat)
+static bool leaves(struct outbox_chat *chat)
 {
     bool draining;
 
@@ -64,7 +64,7 @@ static bool chat_wait(struct outbox_chat *chat, int64_t ms, bool for_kick)
     pthread_mutex_lock(&chat->outbox->mutex);
     chat->idle = false;
     pthread_mutex_unlock(&chat->outbox->mutex);
-    return (rc == 0 || rc == ERR_TIMEOUT) && !outbox_chat_leaves(chat);
+    return (rc == 0 || rc == ERR_TIMEOUT) && !leaves(chat);
 }
 
 bool outbox_chat_pause(struct outbox_chat *chat, int64_t ms)

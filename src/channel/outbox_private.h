@@ -86,7 +86,6 @@ struct str outbox_notes_after(struct outbox_notes *notes, struct str chat, struc
 void outbox_chat_kick(struct outbox *outbox, struct str chat_key, struct str session_id);
 /* Sleep, but not while the outbox is being drained. False: leave. Yields. */
 bool outbox_chat_pause(struct outbox_chat *chat, int64_t ms);
-bool outbox_chat_leaves(struct outbox_chat *chat);
 
 /* outbox_try.c: see to the first row of a line. Yields. */
 enum outbox_step {

@@ -43,7 +43,8 @@ void telegram_write_reply(struct json_writer *w, const struct outbox_post *post)
     json_object_end(w);
 }
 
-int telegram_say_call(struct telegram_say *say, const struct telegram_call *call)
+/* Call and put down what the answer says about waiting and moving. Yields. */
+static int say_call(struct telegram_say *say, const struct telegram_call *call)
 {
     int rc = telegram_call(&say->api, call, say->arena, &say->answer);
 
@@ -59,7 +60,7 @@ int telegram_say_json(
 {
     struct telegram_call call = {.method = method, .json = buf_str(json), .once = once};
 
-    return telegram_say_call(say, &call);
+    return say_call(say, &call);
 }
 
 void telegram_say_add(struct telegram_say *say, struct str message_id)
@@ -146,7 +147,7 @@ static int upload(struct telegram_say *say, struct caption *caption)
         json_bool_member(&w, "disable_notification", true);
     json_object_end(&w);
     call.json = buf_str(&json);
-    return telegram_say_call(say, &call);
+    return say_call(say, &call);
 }
 
 /* The file, once. 0, or CHANNEL_MORE when it is still to be sent. */

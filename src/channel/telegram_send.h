@@ -37,8 +37,6 @@ struct telegram_say {
     struct channel_sent *sent;
     struct telegram_answer answer; /* of the last call */
 };
-/* Call and put down what the answer says about waiting and moving. Yields. */
-MUST_CHECK int telegram_say_call(struct telegram_say *say, const struct telegram_call *call);
 MUST_CHECK int telegram_say_json(
     struct telegram_say *say, const char *method, const struct buf *json, bool once);
 /* One more message is out: its id is added to what is sent. */

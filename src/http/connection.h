@@ -83,6 +83,5 @@ void connection_linger(struct http_connection *conn);
 
 /* respond.c: the answer to a request that is refused before a handler sees it. */
 void respond_problem(struct http_request *req, int status, const char *detail);
-const char *server_date(struct http_server *server);
 
 #endif

@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "http/connection.h"
 
-const char *server_date(struct http_server *server)
+static const char *server_date(struct http_server *server)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";

@@ -36,7 +36,7 @@ static int check_text(const char *field, struct str text, size_t max)
     return 0;
 }
 
-int check_key(const char *field, struct str key)
+static int check_key(const char *field, struct str key)
 {
     if (str_empty(key))
         return err_field(ERR_INVALID, field, "The key %s is empty.", field);

@@ -84,12 +84,7 @@ void ddb_write_row(struct json_writer *w, const struct store_schema *schema, con
 /* Without the values that were split off. 0 or ERR_CORRUPT. */
 MUST_CHECK int ddb_read_row(
     const struct store_schema *schema, const struct json *item, struct arena *arena, void *ret_row);
-/* Reads the parts as well, if there are any. 0; STORE_MISSING when the parts are another write's:
- * the row has to be read again. Yields. */
-MUST_CHECK int ddb_load_row(struct store_backend *db, const struct store_schema *schema,
-    const struct json *item, struct arena *arena, void *ret_row);
-
-/* The same, and again when the row was replaced between the two steps of reading a split one. 0,
+/* With them, and again when the row was replaced between the two steps of reading a split one. 0,
  * STORE_MISSING when it was deleted meanwhile. Yields. */
 MUST_CHECK int ddb_load_whole(struct store_backend *db, const struct store_schema *schema,
     const struct ddb_key *key, const struct json *item, struct arena *arena, void *ret_row);

@@ -217,7 +217,9 @@ static int join_columns(const struct store_schema *schema, struct str columns, s
     return 0;
 }
 
-int ddb_load_row(struct store_backend *db, const struct store_schema *schema,
+/* Reads the parts as well, if there are any. 0; STORE_MISSING when the parts are another write's:
+ * the row has to be read again. Yields. */
+static int load_row(struct store_backend *db, const struct store_schema *schema,
     const struct json *item, struct arena *arena, void *ret_row)
 {
     struct ddb_key key = {ddb_read_s(item, "pk"), ddb_read_s(item, "sk")};
@@ -256,7 +258,7 @@ int ddb_load_whole(struct store_backend *db, const struct store_schema *schema,
     const struct ddb_key *key, const struct json *item, struct arena *arena, void *ret_row)
 {
     for (int i = 0; i < LOAD_TRIES; i++) {
-        int r = ddb_load_row(db, schema, item, arena, ret_row);
+        int r = load_row(db, schema, item, arena, ret_row);
         if (r != STORE_MISSING)
             return r;
         r = ddb_back_off(db, i);

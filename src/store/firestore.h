@@ -48,8 +48,6 @@ MUST_CHECK int fs_call(struct store_backend *fs, struct arena *arena, const char
 MUST_CHECK int fs_back_off(struct store_backend *fs, int attempt);
 
 /* Names of documents: "projects/P/databases/D/documents/COLLECTION/ID". */
-struct str fs_name(struct store_backend *fs, const char *collection, const struct str *parts,
-    size_t count, struct arena *arena);
 struct str fs_row_name(struct store_backend *fs, const struct store_schema *schema, const void *row,
     struct arena *arena);
 struct str fs_id_name(struct store_backend *fs, enum store_entity entity, struct str workspace_id,
@@ -150,10 +148,6 @@ struct fs_plan {
 /* Read what must be known, then do the ops in thought: 0, STORE_EXISTS, STORE_MISSING,
  * STORE_CONFLICT with batch->failed, or ERR_*. Yields. */
 MUST_CHECK int fs_plan_make(struct fs_plan *plan);
-struct fs_entry *fs_plan_entry(
-    struct fs_plan *plan, struct str name, const struct store_schema *schema);
-/* Fetch what is at the names of the entries that are not known. Yields. */
-MUST_CHECK int fs_plan_read(struct fs_plan *plan);
 int fs_commit(struct store_backend *fs, struct store_batch *batch);
 
 int fs_meta_get(

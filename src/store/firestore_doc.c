@@ -36,7 +36,7 @@ static struct str make_id(const struct str *parts, size_t count, struct arena *a
     return str_printf(arena, "#%.*s", STR_ARG(hex));
 }
 
-struct str fs_name(struct store_backend *fs, const char *collection, const struct str *parts,
+static struct str name_of(struct store_backend *fs, const char *collection, const struct str *parts,
     size_t count, struct arena *arena)
 {
     struct str id = make_id(parts, count, arena);
@@ -52,7 +52,7 @@ struct str fs_row_name(struct store_backend *fs, const struct store_schema *sche
 
     if (schema->by_seq)
         parts[2] = str_printf(arena, "%lld", (long long)*row_int(row, &schema->columns[2]));
-    return fs_name(fs, schema->table, parts, schema->by_seq ? 3 : 2, arena);
+    return name_of(fs, schema->table, parts, schema->by_seq ? 3 : 2, arena);
 }
 
 struct str fs_id_name(struct store_backend *fs, enum store_entity entity, struct str workspace_id,
@@ -60,7 +60,7 @@ struct str fs_id_name(struct store_backend *fs, enum store_entity entity, struct
 {
     const struct str parts[] = {workspace_id, id};
 
-    return fs_name(fs, store_schemas[entity].table, parts, 2, arena);
+    return name_of(fs, store_schemas[entity].table, parts, 2, arena);
 }
 
 struct str fs_marker_name(struct store_backend *fs, const struct store_schema *schema, int index,
@@ -70,7 +70,7 @@ struct str fs_marker_name(struct store_backend *fs, const struct store_schema *s
     const struct str parts[] = {str_from(schema->table), str_printf(arena, "%d", index),
         global ? STR("") : workspace_id, value};
 
-    return fs_name(fs, "unique_values", parts, ARRAY_LEN(parts), arena);
+    return name_of(fs, "unique_values", parts, ARRAY_LEN(parts), arena);
 }
 
 struct str fs_part_name(
@@ -78,14 +78,14 @@ struct str fs_part_name(
 {
     const struct str parts[] = {part_id, str_printf(arena, "%lld", (long long)number)};
 
-    return fs_name(fs, "parts", parts, ARRAY_LEN(parts), arena);
+    return name_of(fs, "parts", parts, ARRAY_LEN(parts), arena);
 }
 
 struct str fs_meta_name(struct store_backend *fs, const char *name, struct arena *arena)
 {
     const struct str part = str_from(name);
 
-    return fs_name(fs, "theo_meta", &part, 1, arena);
+    return name_of(fs, "theo_meta", &part, 1, arena);
 }
 
 bool fs_is_asked(const struct store_schema *schema, size_t column)

@@ -8,7 +8,7 @@
 
 #define PAGE 300 /* rows of one question of delete_all */
 
-struct fs_entry *fs_plan_entry(
+static struct fs_entry *entry_for(
     struct fs_plan *plan, struct str name, const struct store_schema *schema)
 {
     struct fs_entry *entry = sorted_get(plan->map, name);
@@ -53,7 +53,8 @@ static int learn(struct fs_plan *plan, struct fs_entry *entry, const struct json
     return r;
 }
 
-int fs_plan_read(struct fs_plan *plan)
+/* Fetch what is at the names of the entries that are not known. Yields. */
+static int read_entries(struct fs_plan *plan)
 {
     struct str *names = arena_array(plan->arena, struct str, plan->count + 1);
     const struct json **docs = arena_array(plan->arena, const struct json *, plan->count + 1);
@@ -73,7 +74,7 @@ static struct fs_entry *row_entry(struct fs_plan *plan, const struct store_op *o
 {
     const struct store_schema *schema = &store_schemas[op->entity];
 
-    return fs_plan_entry(plan, fs_row_name(plan->fs, schema, op->row, plan->arena), schema);
+    return entry_for(plan, fs_row_name(plan->fs, schema, op->row, plan->arena), schema);
 }
 
 /* NULL: the row has no value there. */
@@ -84,7 +85,7 @@ static struct fs_entry *marker_entry(
 
     if (schema->indexes[index].kind == INDEX_LIST || str_empty(value))
         return NULL;
-    return fs_plan_entry(plan,
+    return entry_for(plan,
         fs_marker_name(
             plan->fs, schema, index, *row_str(row, &schema->columns[0]), value, plan->arena),
         NULL);
@@ -107,7 +108,7 @@ static int find_bulk(struct fs_plan *plan, const struct store_op *op)
     do {
         r = fs_ask(plan->fs, &question, plan->arena, &docs, &count);
         for (size_t i = 0; r == 0 && i < count; i++) {
-            struct fs_entry *entry = fs_plan_entry(plan, json_get_str(docs[i], "name"), schema);
+            struct fs_entry *entry = entry_for(plan, json_get_str(docs[i], "name"), schema);
             if (!entry->known)
                 r = learn(plan, entry, docs[i]);
             question.after_order = *row_int(
@@ -135,7 +136,7 @@ static int read_rows(struct fs_plan *plan)
         for (size_t j = 0; plan->careful && op->kind != OP_DELETE && j < schema->index_count; j++)
             marker_entry(plan, schema, (int)j, op->row);
     }
-    return r == 0 ? fs_plan_read(plan) : r;
+    return r == 0 ? read_entries(plan) : r;
 }
 
 /* Give back the values that a row holds. */

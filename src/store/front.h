@@ -30,7 +30,6 @@ struct store {
 
 /* 0 or ERR_INVALID / ERR_TOO_LARGE with the field. */
 MUST_CHECK int check_workspace(struct str workspace_id);
-MUST_CHECK int check_key(const char *field, struct str key);
 MUST_CHECK int check_batch(const struct store_batch *batch);
 MUST_CHECK int check_query(const struct store_query *query);
 MUST_CHECK int check_find(enum store_entity entity, struct str workspace_id, int index);

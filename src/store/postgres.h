@@ -114,7 +114,6 @@ bool pg_is_written(const struct store_op *op, const void *held);
 struct str pg_op_workspace(const struct store_op *op);
 
 /* Values out of results; postgres_codec.c. */
-void pg_encode_i64(int64_t value, char out[8]);
 int64_t pg_time_from_ms(int64_t ms); /* PostgreSQL's microseconds since 2000 */
 MUST_CHECK int pg_read_row(const struct pg_libpq *pq, const PGresult *result, int number,
     const struct store_schema *schema, struct arena *arena, void *ret_row);

@@ -15,7 +15,7 @@
 #define OID_INT8_ARRAY 1016
 #define OID_TIMESTAMPTZ_ARRAY 1185
 
-void pg_encode_i64(int64_t value, char out[8])
+static void encode_i64(int64_t value, char out[8])
 {
     uint64_t big = htobe64((uint64_t)value);
 
@@ -76,7 +76,7 @@ static void add_i64(struct pg_statement *st, Oid type, int64_t value)
 {
     char *bytes = arena_alloc(st->arena, 8);
 
-    pg_encode_i64(value, bytes);
+    encode_i64(value, bytes);
     add(st, type, bytes, 8);
 }
 
@@ -128,9 +128,9 @@ static void array_value(struct buf *out, const struct store_column *column, cons
     if (column->type == COLUMN_TEXT || column->type == COLUMN_SEALED)
         value = *row_str(row, column);
     else if (column->type == COLUMN_TIME)
-        pg_encode_i64(pg_time_from_ms(*row_int(row, column)), bytes);
+        encode_i64(pg_time_from_ms(*row_int(row, column)), bytes);
     else
-        pg_encode_i64(*row_int(row, column), bytes);
+        encode_i64(*row_int(row, column), bytes);
     array_i32(out, (uint32_t)value.len);
     buf_add(out, value.ptr, value.len);
 }
@@ -172,7 +172,7 @@ void pg_add_versions(
 
     for (size_t i = 0; i < count; i++) {
         const struct store_column *column = &store_schemas[ops[i]->entity].columns[2];
-        pg_encode_i64(expected ? -1 - *row_int(ops[i]->row, column) : 1, bytes);
+        encode_i64(expected ? -1 - *row_int(ops[i]->row, column) : 1, bytes);
         array_i32(&out, sizeof(bytes));
         buf_add(&out, bytes, sizeof(bytes));
     }

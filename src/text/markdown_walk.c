@@ -74,7 +74,8 @@ void walk_block(struct walk *walk)
     }
 }
 
-void walk_own_line(struct walk *walk)
+/* A block begins that cannot stand beside its item's marker. */
+static void own_line(struct walk *walk)
 {
     if (walk->marker.len)
         begin(walk);
@@ -151,7 +152,7 @@ void walk_say_code(struct walk *walk, struct str text)
 
 void walk_enter_quote(struct walk *walk)
 {
-    walk_own_line(walk);
+    own_line(walk);
     if (walk->quotes++ == 0)
         walk->quote = rich_block_new(walk->rich, STR(""));
 }
@@ -166,7 +167,7 @@ void walk_enter_list(struct walk *walk, struct walk_list list)
 {
     bool near = walk->ends_colon && walk->depth == 0;
 
-    walk_own_line(walk);
+    own_line(walk);
     if (near)
         walk->gap = 1;
     if (walk->depth < LISTS_MAX)
@@ -206,7 +207,7 @@ void walk_leave_item(struct walk *walk)
 
 void walk_enter_code(struct walk *walk, struct str language)
 {
-    walk_own_line(walk);
+    own_line(walk);
     walk->pre = rich_block_new(walk->rich, language);
 }
 
@@ -219,7 +220,7 @@ void walk_leave_code(struct walk *walk)
 
 void walk_enter_table(struct walk *walk, size_t columns)
 {
-    walk_own_line(walk);
+    own_line(walk);
     walk->table = table_new(walk->rich->arena, columns);
 }
 
@@ -247,7 +248,7 @@ void walk_leave_table(struct walk *walk)
 
 void walk_rule(struct walk *walk)
 {
-    walk_own_line(walk);
+    own_line(walk);
     say_raw(walk, STR("———"));
     walk_block(walk);
 }

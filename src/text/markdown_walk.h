@@ -54,9 +54,8 @@ void walk_say(struct walk *walk, struct str text);
 void walk_line_break(struct walk *walk);
 void walk_say_code(struct walk *walk, struct str text);
 
-/* A block begins or ended; or begins and cannot stand beside its item's marker. */
+/* A block begins or ended. */
 void walk_block(struct walk *walk);
-void walk_own_line(struct walk *walk);
 
 void walk_enter_quote(struct walk *walk);
 void walk_leave_quote(struct walk *walk);

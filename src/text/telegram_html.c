@@ -16,7 +16,8 @@ static const struct {
     [LEVEL_CODE] = {RICH_CODE, "<code>", "</code>"},
 };
 
-void telegram_escape(struct buf *out, struct str text)
+/* Text of ours between tags of ours: & < > " escaped. */
+static void escape(struct buf *out, struct str text)
 {
     size_t done = 0;
 
@@ -85,13 +86,13 @@ static void open_level(
         language = rich->blocks[style.block - 1];
         if (language.len) {
             buf_add_cstr(out, "<code class=\"language-");
-            telegram_escape(out, language);
+            escape(out, language);
             buf_add_cstr(out, "\">");
         }
         break;
     case LEVEL_LINK:
         buf_add_cstr(out, "<a href=\"");
-        telegram_escape(out, rich->links[style.link - 1].url);
+        escape(out, rich->links[style.link - 1].url);
         buf_add_cstr(out, "\">");
         break;
     default:
@@ -148,13 +149,13 @@ struct str telegram_html(const struct rich *rich, size_t from, size_t to)
             break;
         change(rich, &out, style, run->style);
         style = run->style;
-        telegram_escape(&out, str_slice(rich_text(rich), MAX(run->from, from), MIN(run->to, to)));
+        escape(&out, str_slice(rich_text(rich), MAX(run->from, from), MIN(run->to, to)));
     }
     change(rich, &out, style, (struct rich_style){0});
     return buf_str(&out);
 }
 
-struct str telegram_plain(const struct rich *rich, size_t from, size_t to)
+static struct str plain_text(const struct rich *rich, size_t from, size_t to)
 {
     struct buf out = BUF_IN(rich->arena);
 
@@ -213,7 +214,7 @@ void telegram_render(struct arena *arena, struct str markdown, size_t limit,
     parts = arena_array(arena, struct telegram_part, count);
     for (size_t i = 0; i < count; i++) {
         parts[i].html = telegram_html(&rich, cuts[i].from, cuts[i].to);
-        parts[i].plain = telegram_plain(&rich, cuts[i].from, cuts[i].to);
+        parts[i].plain = plain_text(&rich, cuts[i].from, cuts[i].to);
     }
     *ret_parts = parts;
     *ret_count = count;

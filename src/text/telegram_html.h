@@ -32,11 +32,7 @@ struct telegram_part {
 void telegram_render(struct arena *arena, struct str markdown, size_t limit,
     struct telegram_part **ret_parts, size_t *ret_count);
 
-/* Text of ours between tags of ours: & < > " escaped. */
-void telegram_escape(struct buf *out, struct str text);
-
 /* The bytes from..to of a text. */
 struct str telegram_html(const struct rich *rich, size_t from, size_t to);
-struct str telegram_plain(const struct rich *rich, size_t from, size_t to);
 
 #endif

@@ -186,7 +186,6 @@ void when_day_roll(const struct scan *s, struct when_day *day);
 bool when_day_fix(struct when_day *day, int year, int month, int date);
 
 size_t when_span_parse(const struct scan *s, size_t i, struct when_span *ret_span);
-int64_t when_day_add(int64_t day, const struct when_span *span, int sign);
 
 /* A day or moment away from another: "in two hours", "3 days from Tuesday", "a week ago". Gives a
  * day for days and longer units, otherwise ret_ms after the reference and *ret_is_day false. */

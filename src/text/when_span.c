@@ -120,7 +120,7 @@ size_t when_span_parse(const struct scan *s, size_t i, struct when_span *ret_spa
     return done - i;
 }
 
-int64_t when_day_add(int64_t day, const struct when_span *span, int sign)
+static int64_t day_add(int64_t day, const struct when_span *span, int sign)
 {
     struct civil c = civil_from_s(day * 86400);
     int64_t month = (int64_t)c.year * 12 + c.month - 1 + sign * span->months;
@@ -174,7 +174,7 @@ size_t when_shift_parse(
     if (span.ms != 0 && (span.days || span.months || from.day != s->today))
         return 0;
     *ret_ms = sign * span.ms;
-    *ret_day = (struct when_day){.day = when_day_add(from.day, &span, sign),
+    *ret_day = (struct when_day){.day = day_add(from.day, &span, sign),
         .shifted = true,
         .month_said = true,
         .past = more && token_is(s, at - 1, W_AGO)};
