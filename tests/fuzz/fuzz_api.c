@@ -4,90 +4,35 @@
  *
  * The first byte chooses the route; the first line is the id in its path, the second the query, the
  * rest the body. */
-#include "agent/definition.h"
-#include "agent/policy.h"
 #include "api/exchange.h"
+#include "house.h"
 #include "runtime/loop.h"
-#include "secure/seal.h"
-#include "store/backend.h"
-#include "tools/services.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
 #define INPUTS_A_HOUSE 400 /* what they stored is forgotten then */
 
-extern const struct tool tool_schedule, tool_summarise, tool_recall;
-extern const struct model_ops model_builtin;
-
-struct house {
-    struct config config;
-    struct sealer *sealer;
-    struct store *store;
-    struct calendar *calendar;
-    struct model *model;
-    struct tool_services services;
-    struct agent_set *agents;
-    struct policy *policy;
-    struct agent_house agent;
+struct front {
+    struct house house;
     struct api api;
     int inputs;
 };
 
-static void must(int rc)
+static void open_front(struct front *front)
 {
-    if (rc < 0)
-        abort();
+    house_open(&front->house, "");
+    api_init(&front->api, &front->house.agent, front->house.calendar, "0.0.0");
 }
 
-static void open_house(struct house *house)
+static void close_front(struct front *front)
 {
-    static const struct tool *const tools[] = {&tool_schedule, &tool_summarise, &tool_recall};
-    static const struct store_ops *const stores[] = {&store_memory, NULL};
-    static const struct model_ops *const models[] = {&model_builtin, NULL};
-    const struct env *env = env_system();
-
-    log_level_set(LOG_OFF);
-    store_register(stores);
-    model_register(models);
-    must(secure_init());
-    must(config_load_text(&house->config, STR("store: memory\nmodel: builtin\n"), "fuzz.yaml"));
-    must(agent_set_read(&house->config, tools, ARRAY_LEN(tools), &house->agents));
-    must(policy_open(&house->config, &house->policy));
-    must(sealer_new_ephemeral(env, &house->sealer));
-    must(store_open(&house->config, env, house->sealer, &house->store));
-    must(calendar_open(&house->config, env, house->store, &house->calendar));
-    must(model_open(&house->config, env, STR("builtin"), &house->model));
-    must(store_workspace(house->store, STR("main")));
-    house->services.calendar = house->calendar;
-    house->agent = (struct agent_house){.env = env,
-        .config = &house->config,
-        .store = house->store,
-        .models = &house->model,
-        .model_count = 1,
-        .configured_count = 1,
-        .tools = tools,
-        .tool_count = ARRAY_LEN(tools),
-        .services = &house->services,
-        .agents = house->agents,
-        .policy = house->policy};
-    api_init(&house->api, &house->agent, house->calendar, "0.0.0");
-}
-
-static void close_house(struct house *house)
-{
-    api_deinit(&house->api);
-    model_free(house->model);
-    calendar_free(house->calendar);
-    store_close(house->store);
-    sealer_free(house->sealer);
-    agent_set_free(house->agents);
-    policy_free(house->policy);
-    config_deinit(&house->config);
-    *house = (struct house){0};
+    api_deinit(&front->api);
+    house_close(&front->house);
+    *front = (struct front){0};
 }
 
 struct call {
-    struct house *house;
+    struct front *front;
     const struct route *route;
     struct str id, query, body;
 };
@@ -110,10 +55,10 @@ static void ask(void *arg)
     const struct json *root;
     struct arena arena;
 
-    if (call->house->inputs == 0)
-        open_house(call->house);
+    if (call->front->inputs == 0)
+        open_front(call->front);
     arena_init(&arena);
-    api_local(&call->house->api, call->route->method, path_of(call, &arena), call->query,
+    api_local(&call->front->api, call->route->method, path_of(call, &arena), call->query,
         call->body, STR("main"), &arena, &answer);
     if (answer.status < 200 || answer.status > 499)
         abort();
@@ -121,8 +66,8 @@ static void ask(void *arg)
         json_parse(&arena, answer.body, &root) < 0)
         abort();
     arena_deinit(&arena);
-    if (++call->house->inputs == INPUTS_A_HOUSE)
-        close_house(call->house);
+    if (++call->front->inputs == INPUTS_A_HOUSE)
+        close_front(call->front);
 }
 
 static bool is_target(struct str text)
@@ -135,8 +80,8 @@ static bool is_target(struct str text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    static struct house house;
-    struct call call = {.house = &house};
+    static struct front front;
+    struct call call = {.front = &front};
     size_t routes = 0;
 
     while (api_routes[routes].pattern)
