@@ -273,14 +273,13 @@ static void on_found(void *ctx, struct str chat_key, struct str session_id)
     bot_kick(ctx, chat_key, session_id);
 }
 
-/* Rows of updates that cannot come again. */
-static int purge(struct bot *bot)
+int bot_purge(struct bot *bot, enum store_entity entity, size_t row_size, int64_t to_ms)
 {
-    struct store_query query = {.entity = STORE_INBOX,
+    struct store_query query = {.entity = entity,
         .workspace_id = bot->options.workspace_id,
         .index = 0,
         .value = STR("done"),
-        .to = env_wall_ms(bot->options.env),
+        .to = to_ms,
         .limit = PURGE_COUNT,
         .cursor = STR("")};
     struct store_batch batch;
@@ -293,7 +292,7 @@ static int purge(struct bot *bot)
     if (rc == 0 && page.count > 0) {
         store_batch_init(&batch, &arena);
         for (size_t i = 0; i < page.count; i++)
-            store_delete(&batch, STORE_INBOX, (const struct inbox_row *)page.rows + i);
+            store_delete(&batch, entity, (const char *)page.rows + i * row_size);
         rc = store_commit(bot->options.store, &batch);
     }
     arena_deinit(&arena);
@@ -312,7 +311,9 @@ int bot_sweep(struct bot *bot, bool all)
         rc = service_sweep(bot, all);
     if (rc == 0)
         rc = outbox_sweep(bot->options.outbox, all, on_found, bot);
-    return rc == 0 ? purge(bot) : rc;
+    if (rc == 0) /* updates that cannot come again */
+        rc = bot_purge(bot, STORE_INBOX, sizeof(struct inbox_row), env_wall_ms(bot->options.env));
+    return rc;
 }
 
 void bot_drain(struct bot *bot)

@@ -107,6 +107,8 @@ struct bot {
 
 /* bot.c */
 struct channel *bot_channel(const struct bot *bot, struct str name);
+/* Delete rows of the state "done" that were due before to_ms. Yields. */
+MUST_CHECK int bot_purge(struct bot *bot, enum store_entity entity, size_t row_size, int64_t to_ms);
 /* The chat on the current loop; release it by chat_release(). */
 struct bot_chat *chat_hold(struct bot_lane *lane, struct str key);
 void chat_release(struct bot_chat *chat);

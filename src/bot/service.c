@@ -299,32 +299,6 @@ static int claim_some(struct bot *bot, bool all, size_t *ret_count)
     return rc;
 }
 
-static int purge(struct bot *bot)
-{
-    struct store_query query = {.entity = STORE_SCHEDULES,
-        .workspace_id = bot->options.workspace_id,
-        .index = 0,
-        .value = STR("done"),
-        .to = env_wall_ms(bot->options.env) - KEPT_MS,
-        .limit = PAGE,
-        .cursor = STR("")};
-    struct store_batch batch;
-    struct store_page page;
-    struct arena arena;
-    int rc;
-
-    arena_init(&arena);
-    rc = store_list(bot->options.store, &query, &arena, &page);
-    if (rc == 0 && page.count > 0) {
-        store_batch_init(&batch, &arena);
-        for (size_t i = 0; i < page.count; i++)
-            store_delete(&batch, STORE_SCHEDULES, (const struct schedule_row *)page.rows + i);
-        rc = store_commit(bot->options.store, &batch);
-    }
-    arena_deinit(&arena);
-    return MIN(rc, 0);
-}
-
 /* What is to come is looked for now and then. */
 static int look(struct bot *bot)
 {
@@ -337,7 +311,10 @@ static int look(struct bot *bot)
     rc = brief_look_ahead(bot);
     if (rc == 0)
         rc = remind_from_notes(bot);
-    return rc == 0 ? purge(bot) : rc;
+    if (rc == 0)
+        rc = bot_purge(bot, STORE_SCHEDULES, sizeof(struct schedule_row),
+            env_wall_ms(bot->options.env) - KEPT_MS);
+    return rc;
 }
 
 int service_sweep(struct bot *bot, bool all)
