@@ -148,3 +148,37 @@ int cursor_open(
     *ret_id = str_slice(bytes, CURSOR_ID, bytes.len);
     return 0;
 }
+
+/* NULL: there is none of that name that could have been split off. */
+static const struct store_column *find_column(const struct store_schema *schema, struct str name)
+{
+    for (size_t i = 2; i < schema->column_count; i++) {
+        const struct store_column *column = &schema->columns[i];
+
+        if ((column->type == COLUMN_TEXT || column->type == COLUMN_SEALED) &&
+            str_is(name, column->name))
+            return column;
+    }
+    return NULL;
+}
+
+int row_join(const struct store_schema *schema, struct str columns, struct str bytes,
+    struct arena *arena, void *row)
+{
+    struct str one, name;
+
+    while (str_next(&columns, ',', &one)) {
+        const struct store_column *column;
+        int64_t len = -1;
+
+        str_next(&one, ':', &name);
+        column = find_column(schema, name);
+        if (str_empty(name) || !str_to_i64(one, &len) || len < 0 || (size_t)len > bytes.len)
+            return err_set(ERR_CORRUPT, "A row of %s is split wrongly: restore it from a backup.",
+                schema->table);
+        if (column) /* or another version's */
+            *row_str(row, column) = str_dup(arena, str_slice(bytes, 0, (size_t)len));
+        bytes = str_slice(bytes, (size_t)len, bytes.len);
+    }
+    return 0;
+}

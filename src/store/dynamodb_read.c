@@ -193,30 +193,6 @@ int ddb_query(struct store_backend *db, const struct ddb_query *query, struct ar
     return 0;
 }
 
-/* Put the bytes of the parts into the columns that "name:length,…" names. */
-static int join_columns(const struct store_schema *schema, struct str columns, struct str bytes,
-    struct arena *arena, void *row)
-{
-    struct str one;
-    size_t at = 0;
-
-    while (str_next(&columns, ',', &one)) {
-        ptrdiff_t colon = str_find_char(one, ':', 0);
-        int64_t len = -1;
-        bool known = colon > 0 && str_to_i64(str_slice(one, (size_t)colon + 1, one.len), &len);
-        struct str name = str_slice(one, 0, (size_t)MAX(colon, 0));
-        if (!known || len < 0 || (size_t)len > bytes.len - at)
-            return err_set(ERR_CORRUPT, "A row of %s is split wrongly: restore it from a backup.",
-                schema->table);
-        for (size_t i = 2; i < schema->column_count; i++)
-            if (str_is(name, schema->columns[i].name))
-                *row_str(row, &schema->columns[i]) =
-                    str_dup(arena, str_slice(bytes, at, at + (size_t)len));
-        at += (size_t)len;
-    }
-    return 0;
-}
-
 /* Reads the parts as well, if there are any. 0; STORE_MISSING when the parts are another write's:
  * the row has to be read again. Yields. */
 static int load_row(struct store_backend *db, const struct store_schema *schema,
@@ -251,7 +227,7 @@ static int load_row(struct store_backend *db, const struct store_schema *schema,
             return r;
         buf_add_str(&bytes, part);
     }
-    return join_columns(schema, ddb_read_s(item, "split"), buf_str(&bytes), arena, ret_row);
+    return row_join(schema, ddb_read_s(item, "split"), buf_str(&bytes), arena, ret_row);
 }
 
 int ddb_load_whole(struct store_backend *db, const struct store_schema *schema,

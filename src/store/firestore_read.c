@@ -272,30 +272,6 @@ int fs_ask(struct store_backend *fs, const struct fs_question *question, struct 
     return 0;
 }
 
-/* Put the bytes of the parts into the columns that "name:length,…" names. */
-static int join_columns(const struct store_schema *schema, struct str columns, struct str bytes,
-    struct arena *arena, void *row)
-{
-    struct str one;
-    size_t at = 0;
-
-    while (str_next(&columns, ',', &one)) {
-        ptrdiff_t colon = str_find_char(one, ':', 0);
-        int64_t len = -1;
-        bool known = colon > 0 && str_to_i64(str_slice(one, (size_t)colon + 1, one.len), &len);
-        struct str name = str_slice(one, 0, (size_t)MAX(colon, 0));
-        if (!known || len < 0 || (size_t)len > bytes.len - at)
-            return err_set(ERR_CORRUPT, "A row of %s is split wrongly: restore it from a backup.",
-                schema->table);
-        for (size_t i = 2; i < schema->column_count; i++)
-            if (!fs_is_asked(schema, i) && str_is(name, schema->columns[i].name))
-                *row_str(row, &schema->columns[i]) =
-                    str_dup(arena, str_slice(bytes, at, at + (size_t)len));
-        at += (size_t)len;
-    }
-    return 0;
-}
-
 static int load_parts(struct store_backend *fs, const struct store_schema *schema,
     const struct json *fields, struct arena *arena, void *row)
 {
@@ -315,7 +291,7 @@ static int load_parts(struct store_backend *fs, const struct store_schema *schem
             return r;
         buf_add_str(&bytes, part);
     }
-    return join_columns(schema, fs_read_text(fields, "split"), buf_str(&bytes), arena, row);
+    return row_join(schema, fs_read_text(fields, "split"), buf_str(&bytes), arena, row);
 }
 
 int fs_load_row(struct store_backend *fs, const struct store_schema *schema, const struct json *doc,

@@ -46,6 +46,10 @@ MUST_CHECK int row_seal(
     struct sealer *sealer, const struct store_schema *schema, struct arena *arena, void *row);
 MUST_CHECK int row_unseal(
     struct sealer *sealer, const struct store_schema *schema, struct arena *arena, void *row);
+/* Put the bytes of a row that was split into the columns that "name:length,…" names. The values
+ * live in arena. 0 or ERR_CORRUPT. */
+MUST_CHECK int row_join(const struct store_schema *schema, struct str columns, struct str bytes,
+    struct arena *arena, void *row);
 
 /* A cursor is base64url of a check sum over the query and the place. */
 struct str cursor_make(

@@ -49,3 +49,25 @@ TEST(cursor_round_trip)
         query.descending = false;
     }
 }
+
+TEST(a_split_row_is_joined_by_the_names_of_its_columns)
+{
+    static const char *const wrong[] = {
+        "state", "state:", "state:x", "state:-1", "state:7", "state:4,kind:3", "state:1,", ":1"};
+    const struct store_schema *schema = &store_schemas[STORE_RUNS];
+    struct run_row row = {.created_at = 7};
+
+    EXPECT_OK(row_join(schema, STR("state:4,session_id:2"), STR("donems"), t->arena, &row));
+    EXPECT_STR(row.state, "done");
+    EXPECT_STR(row.session_id, "ms");
+    EXPECT_OK(row_join(schema, STR("state:0"), STR(""), t->arena, &row));
+    EXPECT_STR(row.state, "");
+    EXPECT_OK(
+        row_join(schema, STR("nonsense:1,created_at:1,state:2"), STR("abcd"), t->arena, &row));
+    EXPECT_STR(row.state, "cd");
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        if (!EXPECT_EQ(
+                row_join(schema, str_from(wrong[i]), STR("failed"), t->arena, &row), ERR_CORRUPT))
+            printf("# %s\n", wrong[i]);
+    EXPECT_EQ(row.created_at, 7);
+}
