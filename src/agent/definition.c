@@ -124,6 +124,7 @@ static int read_own_guards(struct definition_reader *r, const struct config *con
     const struct json *place;
     int rc;
 
+    r->def = NULL;
     r->setting = "guards";
     r->place = place_of(config, "guards");
     if (!config->guards[0])
@@ -132,6 +133,23 @@ static int read_own_guards(struct definition_reader *r, const struct config *con
     place = r->entry;
     if (rc == 0)
         rc = guard_set_read(&r->set->arena, r->entry, &r->set->guards, &place);
+    r->entry = place;
+    return rc < 0 ? definition_wrong(r, NULL, "%s", err_message()) : 0;
+}
+
+static int read_own_evaluations(struct definition_reader *r, const struct config *config)
+{
+    const struct json *place = NULL, *list;
+    int rc;
+
+    r->def = NULL;
+    r->setting = "evaluations";
+    r->place = place_of(config, "evaluations");
+    if (!config->evaluations[0])
+        return 0;
+    rc = json_parse(&r->set->arena, str_from(config->evaluations), &list);
+    if (rc == 0)
+        rc = evaluations_read(&r->set->arena, list, &r->set->evaluations, &place);
     r->entry = place;
     return rc < 0 ? definition_wrong(r, NULL, "%s", err_message()) : 0;
 }
@@ -188,6 +206,8 @@ static int read_all(struct definition_reader *r, const struct config *config)
         rc = check_depth(r, teams);
     if (rc == 0)
         rc = read_own_guards(r, config);
+    if (rc == 0)
+        rc = read_own_evaluations(r, config);
     r->set->rewrites = rewrites(&r->set->guards);
     for (size_t i = 0; rc == 0 && i < r->set->count; i++)
         r->set->rewrites = r->set->rewrites || rewrites(&r->set->defs[i].guards);

@@ -53,8 +53,7 @@ struct agent_def {
     struct tool *member_tools; /* a team's leader asks its members by these */
     size_t member_tool_count;
     struct guard_set guards;
-    const struct evaluation_use *evaluations;
-    size_t evaluation_count;
+    struct evaluation_set evaluations;
     struct str place; /* "theo.yaml:3", where it is declared */
     const struct knowledge_source *knowledge;
     size_t knowledge_count;
@@ -68,12 +67,13 @@ struct agent_set {
     struct agent_def *defs; /* agents first, then teams, then workflows; members are resolved */
     size_t count;
     struct guard_set guards; /* setting guards: of the default agent, and who declares none */
-    bool rewrites;           /* somebody has a guard that changes what models are shown */
+    struct evaluation_set evaluations; /* the same of the setting evaluations */
+    bool rewrites;                     /* somebody has a guard that changes what models are shown */
 };
 
-/* Read the settings agents, teams, workflows and guards. tools: those built in, to check names
- * against; names with "__" belong to sources and are not checked. 0 or ERR_INVALID with file, line
- * and what is wrong. The set is freed by agent_set_free(). */
+/* Read the settings agents, teams, workflows, guards and evaluations. tools: those built in, to
+ * check names against; names with "__" belong to sources and are not checked. 0 or ERR_INVALID with
+ * file, line and what is wrong. The set is freed by agent_set_free(). */
 MUST_CHECK int agent_set_read(const struct config *config, const struct tool *const *tools,
     size_t tool_count, struct agent_set **ret_set);
 void agent_set_free(struct agent_set *set); /* NULL is allowed */

@@ -214,8 +214,7 @@ static int read_evaluations(struct definition_reader *r, const struct json *node
 {
     struct agent_def *def = r->def;
     const struct json *place = r->entry;
-    int rc =
-        evaluations_read(&r->set->arena, node, &def->evaluations, &def->evaluation_count, &place);
+    int rc = evaluations_read(&r->set->arena, node, &def->evaluations, &place);
 
     return at_place(r, rc, "evaluations", place);
 }

@@ -33,8 +33,8 @@ static const char *known(struct arena *arena)
     return out.len > 0 ? out.ptr : "none";
 }
 
-int evaluations_read(struct arena *arena, const struct json *list,
-    const struct evaluation_use **ret_uses, size_t *ret_count, const struct json **ret_place)
+int evaluations_read(struct arena *arena, const struct json *list, struct evaluation_set *ret_set,
+    const struct json **ret_place)
 {
     struct evaluation_use *uses = arena_array(arena, struct evaluation_use, USES_MAX);
     const struct json *place = *ret_place;
@@ -60,8 +60,7 @@ int evaluations_read(struct arena *arena, const struct json *list,
         count++;
         *ret_place = place;
     }
-    *ret_uses = uses;
-    *ret_count = count;
+    *ret_set = (struct evaluation_set){.declared = true, .uses = uses, .count = count};
     return 0;
 }
 
@@ -74,7 +73,7 @@ struct str evaluation_model(const struct evaluation_use *use)
 struct work {
     struct arena arena;
     const struct agent_house *house;
-    const struct agent_def *agent;
+    const struct evaluation_set *set;
     struct str workspace_id, run_id;
     int64_t first_seq, last_seq; /* of the run's events */
     struct evaluation_call call;
@@ -111,8 +110,8 @@ static struct model *model_for(const struct work *work, const struct evaluation_
 
 static void score_all(struct work *work, struct json_writer *w)
 {
-    for (size_t i = 0; i < work->agent->evaluation_count; i++) {
-        const struct evaluation_use *use = &work->agent->evaluations[i];
+    for (size_t i = 0; i < work->set->count; i++) {
+        const struct evaluation_use *use = &work->set->uses[i];
         struct evaluation_score score = {.reason = STR("")};
         int rc;
 
@@ -182,17 +181,27 @@ static void copy_read(struct work *work, struct run *run)
     work->call.read = read;
 }
 
+/* A workflow has none: what its steps read is not in one place. */
+static const struct evaluation_set *set_of(const struct run *run)
+{
+    static const struct evaluation_set nothing = {.count = 0};
+
+    if (run->agent && (run->agent->evaluations.declared || run->agent->workflow))
+        return &run->agent->evaluations;
+    return run->house->agents ? &run->house->agents->evaluations : &nothing;
+}
+
 void evaluations_after_run(struct run *run)
 {
+    const struct evaluation_set *set = set_of(run);
     struct work *work;
 
-    if (!run->agent || run->agent->evaluation_count == 0 || !run->result.spoke || run->paused ||
-        run->chat.count == 0)
+    if (set->count == 0 || !run->result.spoke || run->paused || run->chat.count == 0)
         return;
     work = xcalloc(1, sizeof(*work));
     arena_init(&work->arena);
     work->house = run->house;
-    work->agent = run->agent;
+    work->set = set;
     work->workspace_id = str_dup(&work->arena, run->row.workspace_id);
     work->run_id = str_dup(&work->arena, run->row.id);
     work->last_seq = run->log.last_seq;

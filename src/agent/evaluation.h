@@ -1,5 +1,6 @@
 /* Evaluations: scores of answers, after they were given. Those there are stand in src/catalog.def,
- * one file and one line each; `evaluations` of an agent or a team says which are made of its runs.
+ * one file and one line each; `evaluations` of an agent or a team says which are made of its runs,
+ * and the setting of that name, which of those of the default agent and of who declares none.
  * They run behind the answer, on a fiber of their own, and are stored as events of the run,
  * evaluation.completed, behind its last one; what cannot be scored is logged and left out.
  */
@@ -43,11 +44,17 @@ struct evaluation_use {
     const struct json *options;
 };
 
+struct evaluation_set {
+    bool declared; /* also when it is empty */
+    const struct evaluation_use *uses;
+    size_t count;
+};
+
 /* From src/catalog.def, ends with a NULL; set before anything is read. */
 void evaluation_register(const struct evaluator *const *evaluations);
 /* Read a list of names or {name: options}. As guard_set_read(). */
 MUST_CHECK int evaluations_read(struct arena *arena, const struct json *list,
-    const struct evaluation_use **ret_uses, size_t *ret_count, const struct json **ret_place);
+    struct evaluation_set *ret_set, const struct json **ret_place);
 /* The model that one names; "" when it names none. */
 struct str evaluation_model(const struct evaluation_use *use);
 

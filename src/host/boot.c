@@ -220,6 +220,16 @@ static int add_models(struct boot *boot, const struct str *specs, size_t count)
     return rc;
 }
 
+static int add_judges(struct boot *boot, const struct evaluation_set *evaluations)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < evaluations->count; i++)
+        if (!str_empty(evaluation_model(&evaluations->uses[i])))
+            rc = add_model(boot, evaluation_model(&evaluations->uses[i]));
+    return rc;
+}
+
 /* Declared agents, and the models that only they name. */
 static int open_agents(struct boot *boot)
 {
@@ -238,13 +248,12 @@ static int open_agents(struct boot *boot)
             rc = add_models(boot, def->on_rate_limit, def->on_rate_limit_count);
         if (rc == 0)
             rc = add_models(boot, def->on_context_overflow, def->on_context_overflow_count);
-        for (size_t j = 0; rc == 0 && j < def->evaluation_count; j++)
-            if (!str_empty(evaluation_model(&def->evaluations[j])))
-                rc = add_model(boot, evaluation_model(&def->evaluations[j]));
+        if (rc == 0)
+            rc = add_judges(boot, &def->evaluations);
         if (rc < 0)
             return err_wrap("%.*s: the agent %.*s", STR_ARG(def->place), STR_ARG(def->name));
     }
-    return rc;
+    return rc == 0 ? add_judges(boot, &boot->agents->evaluations) : rc;
 }
 
 /* What is lost here is noticed by the others within a second, when they read the key again. */

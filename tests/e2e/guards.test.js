@@ -139,8 +139,32 @@ test('answers are scored behind the run, by a judge that sees no personal data',
   assert.doesNotMatch(sent(), /acme/);
 });
 
+test('the setting evaluations is for the default agent and who declares none', async () => {
+  const dir = scratch();
+  writeFileSync(join(dir, 'theo.yaml'), 'evaluations: [language]\nagents:\n  plain: {tools: []}\n  silent: {tools: [], evaluations: []}\n  own: {tools: [], evaluations: [grounded]}\n');
+  const house = await start({ dir, env: { THEO_MODEL: 'builtin' } });
+  try {
+    const scores = async (options) => {
+      const { json } = await house.chat('Ana: Theo, what can you do for us in this group today?', options);
+      let events = [];
+      for (let i = 0; i < (options.agent === 'silent' ? 6 : 100) && !events.some((e) => e.type === 'evaluation.completed'); i++) {
+        await new Promise((r) => setTimeout(r, 50));
+        events = (await house.api('GET', `/api/runs/${json.run_id}`)).json.events;
+      }
+      return events.filter((e) => e.type === 'evaluation.completed').map((e) => e.data.evaluation);
+    };
+    assert.deepEqual(await scores({}), ['language']);
+    assert.deepEqual(await scores({ agent: 'plain' }), ['language']);
+    assert.deepEqual(await scores({ agent: 'silent' }), []);
+  } finally {
+    await house.stop();
+  }
+});
+
 test('mistakes name the line', async () => {
   for (const [text, expected] of [
+    ['agents:\n  a: {role: x}\nguards:\n  before:\n    - nothing\n', /theo\.yaml:4: guards names nothing/],
+    ['agents:\n  a: {role: x}\nevaluations:\n  - nothing\n', /theo\.yaml:3: evaluations names nothing, and there is no such evaluation; there are: grounded/],
     ['guards:\n  before:\n    - nothing\n', /theo\.yaml:2: guards names nothing/],
     ['agents:\n  a:\n    guards:\n      after:\n        - max-length: {characters: many}\n', /theo\.yaml:5: agents\.a\.guards has wrong options of max-length: characters must be/],
   ]) {
