@@ -62,7 +62,7 @@ enum channel_file_kind {
 
 struct channel_file {
     enum channel_file_kind kind; /* 0: none */
-    struct str id, unique_id, name, mime;
+    struct str id, name, mime;
     int64_t size; /* bytes; 0 unknown */
 };
 

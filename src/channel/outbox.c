@@ -76,22 +76,6 @@ void outbox_kick(struct outbox *outbox, struct str chat_key, struct str session_
     outbox_chat_kick(outbox, chat_key, str_empty(session_id) ? chat_key : session_id);
 }
 
-int outbox_say(struct outbox *outbox, const struct outbox_post *post)
-{
-    struct store_batch batch;
-    struct arena arena;
-    int rc;
-
-    arena_init(&arena);
-    store_batch_init(&batch, &arena);
-    outbox_put(outbox, &batch, post);
-    rc = store_commit(outbox->store, &batch);
-    arena_deinit(&arena);
-    if (rc == 0)
-        outbox_kick(outbox, post->chat_key, post->session_id);
-    return rc;
-}
-
 /* A row that a dead process holds becomes anybody's at once. */
 static int take_away(struct outbox *outbox, struct outbox_row *row, struct arena *arena)
 {

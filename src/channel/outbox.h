@@ -69,8 +69,6 @@ void outbox_put(struct outbox *outbox, struct store_batch *batch, const struct o
 /* After that batch was committed: send what waits for this chat, on this loop, in the background.
  * Call it for one chat always on the same loop (bot/ sees to that). Does not yield. */
 void outbox_kick(struct outbox *outbox, struct str chat_key, struct str session_id);
-/* Put and send at once: 0, STORE_EXISTS, or store errors. Yields. */
-MUST_CHECK int outbox_say(struct outbox *outbox, const struct outbox_post *post);
 /* Claim what others left behind and what is due again. all: also what is still claimed by processes
  * that are known to be dead (this is the only one). Calls found(ctx, chat_key, session_id) for
  * each chat, which sees to outbox_kick() on the right loop. Yields. */

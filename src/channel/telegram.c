@@ -95,7 +95,6 @@ static int connect_telegram(struct channel *channel)
     pthread_mutex_lock(&telegram->mutex);
     if (rc == 0 && !telegram->username) {
         telegram->name = str_heap(json_get_str(answer.result, "first_name"));
-        telegram->reads_all = json_get_bool(answer.result, "can_read_all_group_messages", false);
         telegram->username = str_heap(json_get_str(answer.result, "username"));
     }
     pthread_mutex_unlock(&telegram->mutex);

@@ -18,7 +18,6 @@ struct telegram {
     pthread_mutex_t mutex; /* over what follows */
     bool connected;
     char *username, *name;          /* heap; set once, by connect(), and kept until close */
-    bool reads_all;                 /* privacy mode is off */
     struct telegram_memory *memory; /* telegram_memory.c: what keeps calls few */
 };
 

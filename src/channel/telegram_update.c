@@ -197,7 +197,6 @@ static void read_file(struct reading *r, const struct json *file, enum channel_f
 {
     r->update->file = (struct channel_file){.kind = kind,
         .id = json_get_str(file, "file_id"),
-        .unique_id = json_get_str(file, "file_unique_id"),
         .name = short_name(r->arena, json_get_str(file, "file_name")),
         .mime = short_name(r->arena, json_get_str(file, "mime_type")),
         .size = json_get_i64(file, "file_size", 0)};

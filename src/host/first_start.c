@@ -69,10 +69,8 @@ static int make_key(struct boot *boot, struct arena *arena, struct first_start *
     struct api_key_row row;
     int rc;
 
-    if (api_key_parse(read_key_file(path, arena), id, hash)) {
-        result->key_adopted = true;
+    if (api_key_parse(read_key_file(path, arena), id, hash))
         return adopt_key(boot, id, hash, arena);
-    }
     rc = api_key_create(boot->store, boot->env, &request, arena, key, &row);
     if (rc == 0)
         rc = write_key_file(path, key);

@@ -5,7 +5,7 @@
 #include "host/boot.h"
 
 struct first_start {
-    bool key_written, key_adopted;
+    bool key_written;
     size_t recovered; /* runs marked interrupted */
 };
 

@@ -69,15 +69,9 @@ static void add_head(struct buf *out, struct http_request *req, int status,
 
 static int write_out(struct http_request *req, struct iovec *pieces, size_t count)
 {
-    size_t total = 0;
-    int rc;
+    int rc = connection_write(req->connection, pieces, count);
 
-    for (size_t i = 0; i < count; i++)
-        total += pieces[i].iov_len;
-    rc = connection_write(req->connection, pieces, count);
-    if (rc == 0)
-        req->bytes_out += total;
-    else
+    if (rc < 0)
         req->connection->last = true;
     return rc;
 }

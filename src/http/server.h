@@ -48,7 +48,6 @@ struct http_request {
     struct http_connection *connection; /* private */
     bool responded;                     /* head was sent */
     int status;                         /* of the answer sent */
-    uint64_t bytes_out;
 };
 
 /* Must answer; a handler that returns without one gives 500. Runs on the connection's fiber. */

@@ -166,16 +166,6 @@ void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
     atomic_fetch_sub(&loop->posting, 1);
 }
 
-static void wake_fiber(void *arg)
-{
-    fiber_wake(arg);
-}
-
-void loop_wake(struct loop *loop, struct fiber *fiber)
-{
-    loop_post(loop, wake_fiber, fiber);
-}
-
 int loop_run_fiber(const struct env *env, void (*fn)(void *arg), void *arg)
 {
     struct loop *loop;

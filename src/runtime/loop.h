@@ -23,8 +23,6 @@ int64_t loop_now_ms(struct loop *loop); /* monotonic ms of env, cached per turn 
 /* Run fn(arg) on the loop's thread soon, outside any fiber (it must not yield). Any thread. In
  * order per posting thread. */
 void loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
-/* fiber_wake() from any thread; the fiber must be kept alive by the caller's protocol. */
-void loop_wake(struct loop *loop, struct fiber *fiber);
 
 /* For tests and commands: make a loop, run fn(arg) on a fiber, run until it and everything it
  * spawned ended, free the loop. */

@@ -244,6 +244,22 @@ struct str bot_shows(struct bot_house *house, const char *chat)
     return buf_str(&out);
 }
 
+int bot_post(struct bot_house *house, const struct outbox_post *post)
+{
+    struct store_batch batch;
+    struct arena arena;
+    int rc;
+
+    arena_init(&arena);
+    store_batch_init(&batch, &arena);
+    outbox_put(house->outbox, &batch, post);
+    rc = store_commit(house->store, &batch);
+    arena_deinit(&arena);
+    if (rc == 0)
+        outbox_kick(house->outbox, post->chat_key, post->session_id);
+    return rc;
+}
+
 int bot_say(struct bot_house *house, const char *id, const char *chat_key, const char *body)
 {
     struct outbox_post post = {.kind = OUTBOX_TEXT,
@@ -252,7 +268,7 @@ int bot_say(struct bot_house *house, const char *id, const char *chat_key, const
         .session_id = str_from(chat_key),
         .body = str_from(body)};
 
-    return outbox_say(house->outbox, &post);
+    return bot_post(house, &post);
 }
 
 static void kick(void *ctx, struct str chat_key, struct str session_id)

@@ -57,6 +57,8 @@ void bot_house_close(struct bot_house *house);
 int64_t bot_hears(struct bot_house *house, const char *chat);
 /* What the chat shows of ours, messages separated by "|". */
 struct str bot_shows(struct bot_house *house, const char *chat);
+/* Store it and send what waits: 0, STORE_EXISTS, or store errors. Yields. */
+int bot_post(struct bot_house *house, const struct outbox_post *post);
 /* Say it in the session named like the chat. */
 int bot_say(struct bot_house *house, const char *id, const char *chat_key, const char *body);
 /* Wait until no row is pending. False after 20 s. */

@@ -33,7 +33,7 @@ TEST(telegram_send_says_where_and_to_what)
     post.buttons = buttons;
     post.button_count = ARRAY_LEN(buttons);
     post.quiet = true;
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(house.api.last,
         "{\"chat_id\":-1001,\"text\":\"Shall I?\",\"parse_mode\":\"HTML\","
@@ -84,7 +84,7 @@ TEST(telegram_send_without_the_message_it_answers)
 
     REQUIRE(bot_house_open(t, &house, faults));
     post.reply_to = STR("55");
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_shows(&house, "-1001"), "Hello");
     EXPECT(!has(&house, "reply_parameters"));
@@ -154,7 +154,7 @@ TEST(telegram_send_in_place_of_a_preview)
         buf_printf(&body, "w%05d ", i);
     post.body = buf_str(&body);
     post.message_id = preview;
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_row(t, &house, "a").channel_ids, "[\"101\",\"102\"]");
     EXPECT_EQ(house.api.sends, 2);
@@ -164,14 +164,14 @@ TEST(telegram_send_in_place_of_a_preview)
     /* Somebody deleted it: then the answer is a message of its own. */
     post = in_group("b", "all of it");
     post.message_id = STR("999");
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT(str_ends(bot_shows(&house, "-1001"), STR("|all of it")));
 
     post = in_group("c", "decided");
     post.kind = OUTBOX_EDIT;
     post.message_id = STR("999");
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_row(t, &house, "c").state, "failed");
     bot_house_close(&house);
@@ -195,7 +195,7 @@ TEST(telegram_send_in_place_of_a_preview_that_was_lost)
                &preview, &next_ms) < 0);
     bot_hears(&house, "-1001");
     post.message_id = preview;
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_shows(&house, "-1001"), "all of it");
     EXPECT_EQ(house.api.sends, 1);
@@ -223,7 +223,7 @@ TEST(telegram_send_drafts_in_private_chats)
     EXPECT(next_ms >= now_ms + 9000);
     post.chat_key = STR("telegram|77|5|");
     post.message_id = preview;
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_shows(&house, "5"), "done");
     bot_house_close(&house);
@@ -331,19 +331,19 @@ TEST(telegram_send_documents_polls_reactions)
     post.kind = OUTBOX_DOCUMENT;
     post.file_name = STR("offer.md");
     post.caption = STR("The **offer**");
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_row(t, &house, "doc").channel_ids, "[\"102\"]");
     post = in_group("poll", "When?");
     post.kind = OUTBOX_POLL;
     post.choices = choices;
     post.choice_count = 2;
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_row(t, &house, "poll").state, "sent");
     EXPECT_STR(bot_shows(&house, "-1001"), "document|When?");
     post.id = STR("poll 2");
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(bot_row(t, &house, "poll 2").channel_ids, "[\"104\",\"poll:900104\"]");
     EXPECT(has(&house, "\"options\":[{\"text\":\"Mon\"},{\"text\":\"Tue\"}],\"is_anonymous\":false,"
@@ -351,20 +351,20 @@ TEST(telegram_send_documents_polls_reactions)
     post = in_group("thumb", "👍");
     post.kind = OUTBOX_REACTION;
     post.message_id = STR("101");
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(house.api.last, "{\"chat_id\":-1001,\"message_id\":101,\"reaction\":[{\"type\":"
                                "\"emoji\",\"emoji\":\"👍\"}]}");
     post = in_group("stop", "");
     post.kind = OUTBOX_POLL_STOP;
     post.message_id = STR("104");
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT_STR(house.api.last, "{\"chat_id\":-1001,\"message_id\":104}");
     EXPECT(str_ends(buf_str(&house.api.log), STR("stopPoll -1001 \n")));
     post = in_group("bye", "");
     post.kind = OUTBOX_LEAVE;
-    EXPECT_OK(outbox_say(house.outbox, &post));
+    EXPECT_OK(bot_post(&house, &post));
     REQUIRE(bot_settle(&house));
     EXPECT(str_ends(buf_str(&house.api.log), STR("leaveChat -1001 \n")));
     EXPECT_EQ(house.api.count, 4); /* one of somebody else, a document, two polls */

@@ -63,23 +63,6 @@ TEST(posts_from_threads_arrive_in_each_threads_order)
     EXPECT_EQ(shared.sum, (int64_t)THREADS * MESSAGES * (MESSAGES + 1) / 2);
 }
 
-static void wake_from_thread(void *arg)
-{
-    struct shared *shared = arg;
-
-    loop_wake(shared->loop, shared->fiber);
-}
-
-TEST(wake_from_another_thread)
-{
-    struct shared shared = {.loop = fiber_loop(), .fiber = fiber_self()};
-    uv_thread_t thread;
-
-    uv_thread_create(&thread, wake_from_thread, &shared);
-    EXPECT_OK(fiber_park(FIBER_NO_DEADLINE));
-    uv_thread_join(&thread);
-}
-
 static char freed[8];
 
 static void free_local(void *value)
