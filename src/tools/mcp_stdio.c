@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #define READ_SIZE (64 * KIB)
 #define QUEUE_MAX (8 * MIB) /* written but not yet read by the child */
@@ -92,6 +91,17 @@ static void give_up(struct mcp_child *child, int rc)
     close_pipes(child);
     if (!child->exited)
         kill(-child->process.pid, SIGKILL);
+}
+
+static void on_child_exit(uv_process_t *process, int64_t status, int signal_number)
+{
+    struct mcp_child *child = process->data;
+
+    (void)status, (void)signal_number;
+    child->exited = true;
+    kill(-process->pid, SIGKILL); /* what it started must not outlive it */
+    give_up(child, ERR_IO);
+    uv_close((uv_handle_t *)process, on_closed);
 }
 
 struct writing {
@@ -178,34 +188,6 @@ static void take_bytes(struct mcp_child *child, struct str bytes)
         buf_clear(&child->line);
         bytes = str_slice(bytes, len + 1, bytes.len);
     }
-}
-
-/* A child may answer and end at once: its end may be heard of before its words. */
-static void drain(struct mcp_child *child)
-{
-    size_t total = 0;
-    ssize_t got = 1;
-    int fd;
-
-    while (child->link && got > 0 && total < MCP_MESSAGE_MAX &&
-           uv_fileno((uv_handle_t *)&child->out, &fd) == 0) {
-        got = read(fd, child->read_space, READ_SIZE);
-        if (got > 0)
-            take_bytes(child, (struct str){child->read_space, (size_t)got});
-        total += got > 0 ? (size_t)got : 0;
-    }
-}
-
-static void on_child_exit(uv_process_t *process, int64_t status, int signal_number)
-{
-    struct mcp_child *child = process->data;
-
-    (void)status, (void)signal_number;
-    child->exited = true;
-    kill(-process->pid, SIGKILL); /* what it started must not outlive it */
-    drain(child);
-    give_up(child, ERR_IO);
-    uv_close((uv_handle_t *)process, on_closed);
 }
 
 static void give_space(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
