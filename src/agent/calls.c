@@ -105,22 +105,24 @@ static int intend(struct job *job)
         return rc;
     job->reused = rc == LEDGER_REUSED;
     job->effect = rc == 0;
-    if (rc == LEDGER_OPEN)
+    job->begun = rc == LEDGER_OPEN;
+    return 0;
+}
+
+/* A model that asks for the same thing twice in one answer gets it once. What was begun, but not in
+ * this answer, was cut off. */
+static void find_twin(struct job *jobs, struct job *job)
+{
+    for (struct job *other = jobs; other < job && (job->effect || job->begun); other++)
+        if (other->effect && str_eq(other->entry.row.id, job->entry.row.id)) {
+            job->twin = other;
+            job->effect = job->begun = false;
+        }
+    if (job->begun)
         job_failed(
             job, err_set(ERR_CONFLICT, "An earlier try of this call was cut off: nobody knows "
                                        "whether it happened. Do not call it again; say that "
                                        "it must be checked."));
-    return 0;
-}
-
-/* A model that asks for the same thing twice in one answer gets it once. */
-static void find_twin(struct job *jobs, struct job *job)
-{
-    for (struct job *other = jobs; other < job && job->effect; other++)
-        if (other->effect && str_eq(other->entry.row.id, job->entry.row.id)) {
-            job->twin = other;
-            job->effect = false;
-        }
 }
 
 static int over_budget(struct job *job)

@@ -13,6 +13,7 @@ struct job {
     const struct json *args;
     struct arena *arena;
     bool effect, reused;
+    bool begun;                    /* its effect, by an earlier call, which did not say its end */
     bool waits;                    /* for an approval */
     struct run_decision *decision; /* it waited, and this was decided */
     const struct json *frame;      /* it waited for what is below, and goes on with this */

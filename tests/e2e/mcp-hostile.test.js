@@ -91,11 +91,14 @@ async function withServers(servers, body) {
 }
 const stubs = (...modes) => Object.fromEntries(modes.map((mode) => [mode, ['node', path, mode]]));
 
-// One turn whose model calls these tools: which tools it was offered, and what it got back.
+// One turn whose model calls these tools ("name", or "name N" with the argument n): which tools it was offered, and what it got back.
 async function turn(theo, ...calls) {
   mock.reset();
   if (calls.length > 0)
-    mock.on({ hasToolResult: false }, { toolCalls: calls.map((name, i) => ({ id: `c${i}`, name, arguments: `{"n":${i}}` })) });
+    mock.on({ hasToolResult: false }, { toolCalls: calls.map((call, i) => {
+      const [name, n] = call.split(' ');
+      return { id: `c${i}`, name, arguments: JSON.stringify({ n: Number(n ?? i) }) };
+    }) });
   mock.on({}, { content: 'Done.' });
   const { json } = await theo.chat('Ana: Theo, use your tools please');
   assert.equal(json.reply, 'Done.');
@@ -208,6 +211,13 @@ test('answers with ids of other types, or more than one answer, change nothing',
     const { results } = await turn(theo, 'ids__do', 'twice__do', 'twice__do');
     assert.deepEqual(results, ['right', 'first answer to call 1', 'first answer to call 2']);
     assert.deepEqual((await turn(theo, 'twice__do', 'ids__do')).results, ['first answer to call 3', 'right']);
+  });
+});
+
+test('a call that the model makes twice in one answer is made once, and both get its result', async () => {
+  await withServers(stubs('twice'), async (theo) => {
+    const { results } = await turn(theo, 'twice__do 1', 'twice__do 1', 'twice__do 2');
+    assert.deepEqual(results, ['first answer to call 1', 'first answer to call 1', 'first answer to call 2']);
   });
 });
 
