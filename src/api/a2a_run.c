@@ -12,8 +12,8 @@
 
 struct job {
     struct exchange *x;
-    const struct rpc_message *message;
-    bool old;
+    const struct a2a_call *call;
+    bool old; /* the form of 0.3 */
     struct run_request request;
     struct chat_message said;
     struct run_result result;
@@ -46,7 +46,7 @@ static struct str message_text(struct exchange *x, const struct json *message)
 static int read_request(struct job *job)
 {
     struct exchange *x = job->x;
-    const struct json *message = json_get(job->message->params, "message");
+    const struct json *message = json_get(job->call->params, "message");
     struct str text = message_text(x, message);
     struct str party = json_get_str(json_get(message, "metadata"), "party");
 
@@ -84,7 +84,9 @@ static struct str wrap(struct job *job, const char *name, struct str inner)
 
     if (!job->old)
         inner = str_printf(job->x->arena, "{\"%s\":%.*s}", name, STR_ARG(inner));
-    rpc_put_result(&out, job->message->id, inner);
+    if (job->call->form == A2A_HTTP)
+        return inner;
+    rpc_put_result(&out, job->call->id, inner);
     return buf_str(&out);
 }
 
@@ -245,9 +247,10 @@ static void run_to_end(struct job *job, bool stream)
     channel_free(job->items);
 }
 
-int a2a_run(struct exchange *x, const struct rpc_message *message, bool old, bool stream)
+int a2a_run(struct exchange *x, const struct a2a_call *call, bool stream)
 {
-    struct job job = {.x = x, .message = message, .old = old, .task = {.state = A2A_WORKING}};
+    struct job job = {
+        .x = x, .call = call, .old = call->form == A2A_RPC_OLD, .task = {.state = A2A_WORKING}};
     struct buf out = BUF_IN(x->arena);
     int rc = read_request(&job);
 
@@ -267,7 +270,7 @@ int a2a_run(struct exchange *x, const struct rpc_message *message, bool old, boo
         (void)send_end(&job); /* whoever left reads the task later */
         return 0;
     }
-    buf_add_str(&out, wrap(&job, "task", a2a_task_json(x, &job.task, old)));
-    answer_json(&x->answer, 200, &out);
+    buf_add_str(&out, wrap(&job, "task", a2a_task_json(x, &job.task, job.old)));
+    a2a_answer(x, call, 200, &out);
     return 0;
 }

@@ -53,6 +53,10 @@ const struct route api_routes[] = {
 
     {HTTP_POST, "/mcp", "chat schedule", mcp_post, 0},
     {HTTP_POST, "/a2a", "chat", a2a_post, 0},
+    {HTTP_POST, "/a2a/message:send", "chat", a2a_http_send, ROUTE_BODY},
+    {HTTP_POST, "/a2a/message:stream", "chat", a2a_http_stream, ROUTE_BODY},
+    {HTTP_GET, "/a2a/tasks/{id}", "chat", a2a_http_get, 0},
+    {HTTP_POST, "/a2a/tasks/{id}:cancel", "chat", a2a_http_cancel, 0},
     {HTTP_GET, "/.well-known/agent-card.json", NULL, a2a_card, ROUTE_OPEN},
 
     {HTTP_POST, "/telegram/webhook", NULL, telegram_post, ROUTE_OPEN},
@@ -102,7 +106,8 @@ void answer_json(struct answer *answer, int status, const struct buf *out)
     answer->body = buf_str(out);
 }
 
-/* Compare a path with a pattern part by part; a {…} part takes any non-empty part. */
+/* Compare a path with a pattern part by part; {…} stands for all of a part before what follows it,
+ * as in {id}:cancel, and is not empty. */
 static bool path_matches(struct str pattern, struct str path, struct str params[2])
 {
     struct str want, got;
@@ -112,9 +117,12 @@ static bool path_matches(struct str pattern, struct str path, struct str params[
         if (!str_next(&path, '/', &got))
             return false;
         if (want.len > 0 && want.ptr[0] == '{') {
-            if (str_empty(got))
+            ptrdiff_t brace = str_find_char(want, '}', 0);
+            struct str end = str_slice(want, (size_t)brace + 1, want.len);
+
+            if (got.len <= end.len || !str_ends(got, end))
                 return false;
-            params[found++] = got;
+            params[found++] = str_slice(got, 0, got.len - end.len);
         } else if (!str_eq(want, got)) {
             return false;
         }

@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import express from 'express';
 import { LLMock } from '@copilotkit/aimock';
-import { ClientFactory, ClientFactoryOptions, DefaultAgentCardResolver, JsonRpcTransportFactory } from '@a2a-js/sdk/client';
+import { ClientFactory, ClientFactoryOptions, DefaultAgentCardResolver, JsonRpcTransportFactory, RestTransportFactory } from '@a2a-js/sdk/client';
 import { DefaultRequestHandler, InMemoryTaskStore, AgentEvent } from '@a2a-js/sdk/server';
 import { agentCardHandler, jsonRpcHandler, UserBuilder } from '@a2a-js/sdk/server/express';
 import { Role, TaskState } from '@a2a-js/sdk';
@@ -99,14 +99,15 @@ after(async () => {
 beforeEach(() => mock.reset());
 
 const withKey = (url, init = {}) => fetch(url, { ...init, headers: { ...Object.fromEntries(new Headers(init.headers)), Authorization: `Bearer ${theo.key}` } });
-const client = () => new ClientFactory(ClientFactoryOptions.createFrom(ClientFactoryOptions.default, {
-  transports: [new JsonRpcTransportFactory({ fetchImpl: withKey })], cardResolver: new DefaultAgentCardResolver({ fetchImpl: withKey }) })).createFromUrl(theo.url);
+const bindings = { 'JSON-RPC': JsonRpcTransportFactory, 'HTTP+JSON': RestTransportFactory };
+const client = (binding = 'JSON-RPC') => new ClientFactory({
+  transports: [new bindings[binding]({ fetchImpl: withKey })], cardResolver: new DefaultAgentCardResolver({ fetchImpl: withKey }) }).createFromUrl(theo.url);
 const message = (value, more = {}) => ({ message: { messageId: `m-${Math.random()}`, role: Role.ROLE_USER, parts: [text(value)],
   contextId: '', taskId: '', metadata: {}, extensions: [], referenceTaskIds: [], ...more }, configuration: undefined, metadata: {}, tenant: '' });
 const textOf = (task) => task.artifacts[0].parts[0].content.value;
 
-test('the SDK\'s client reads the card, sends a message, goes on in its context, reads the task', async () => {
-  const agent = await client();
+for (const binding of Object.keys(bindings)) test(`the SDK's client over ${binding} reads the card, sends a message, goes on in its context, reads the task`, async () => {
+  const agent = await client(binding);
   mock.onMessage(/capital/, { content: 'Paris.' });
   const task = await agent.sendMessage(message('What is the capital of France?'));
   assert.equal(task.status.state, TaskState.TASK_STATE_COMPLETED);
@@ -119,12 +120,12 @@ test('the SDK\'s client reads the card, sends a message, goes on in its context,
   assert.equal(next.contextId, task.contextId);
   const sent = mock.getRequests().at(-1).body.messages.map((m) => m.content).join('\n');
   assert.match(sent, /capital of France/);
-  await assert.rejects(agent.getTask({ id: '01J00000000000000000000000', tenant: '' }), /task/i);
-  await assert.rejects(agent.cancelTask({ id: task.id, tenant: '', metadata: {} }), /cancel|ended/i);
+  await assert.rejects(agent.getTask({ id: '01J00000000000000000000000', tenant: '' }), { name: 'TaskNotFoundError', message: /no task with this id/ });
+  await assert.rejects(agent.cancelTask({ id: task.id, tenant: '', metadata: {} }), { name: 'TaskNotCancelableError', message: /has ended already/ });
 });
 
-test('a stream gives the task, its artifact and its end', async () => {
-  const agent = await client();
+for (const binding of Object.keys(bindings)) test(`a stream over ${binding} gives the task, its artifact and its end`, async () => {
+  const agent = await client(binding);
   mock.onMessage(/rain/, { content: 'It rains.' });
   const seen = [];
   for await (const item of agent.sendMessageStream(message('Does it rain?'))) seen.push(item);
@@ -180,6 +181,60 @@ test('CancelTask ends a task that works', async () => {
   }
   assert.equal((await cancelled).json.result.status.state, 'TASK_STATE_CANCELED');
   assert.match(log, /TASK_STATE_CANCELED/);
+});
+
+const rest = (method, path, body, headers) => theo.api(method, `/a2a${path}`, body, { 'A2A-Version': '1.0', ...headers });
+const hello = { message: { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hello there' }] } };
+
+test('HTTP+JSON: bodies without an envelope, errors as google.rpc.Status', async () => {
+  mock.onMessage(/hello there/, { content: 'Hello.' });
+  const sent = await rest('POST', '/message:send', JSON.stringify(hello), { 'Content-Type': 'application/a2a+json' });
+  assert.equal(sent.status, 200);
+  assert.match(sent.headers.get('content-type'), /^application\/a2a\+json/);
+  assert.deepEqual(Object.keys(sent.json), ['task']);
+  const got = await rest('GET', `/tasks/${sent.json.task.id}?historyLength=2`);
+  assert.match(got.headers.get('content-type'), /^application\/a2a\+json/);
+  assert.equal(got.json.artifacts[0].parts[0].text, 'Hello.');
+  const key = { 'Idempotency-Key': '"rest-1"' };
+  const once = await rest('POST', '/message:send', hello, key), twice = await rest('POST', '/message:send', hello, key);
+  assert.equal(twice.json.task.id, once.json.task.id);
+  assert.match(twice.headers.get('content-type'), /^application\/a2a\+json/);
+  const part = hello.message;
+  const cases = [
+    ['GET', '/tasks/01J00000000000000000000000', undefined, 404, 'NOT_FOUND', 'TASK_NOT_FOUND'],
+    ['GET', '/tasks/x%20y', undefined, 404, 'NOT_FOUND', 'TASK_NOT_FOUND'],
+    ['POST', '/tasks/nope:cancel', undefined, 404, 'NOT_FOUND', 'TASK_NOT_FOUND'],
+    ['POST', `/tasks/${sent.json.task.id}:cancel`, {}, 400, 'FAILED_PRECONDITION', 'TASK_NOT_CANCELABLE'],
+    ['POST', '/message:send', {}, 400, 'INVALID_ARGUMENT', 'INVALID_PARAMS'],
+    ['POST', '/message:stream', { message: { ...part, parts: [] } }, 400, 'INVALID_ARGUMENT', 'INVALID_PARAMS'],
+    ['POST', '/message:send', { message: { ...part, contextId: '01J00000000000000000000000' } }, 400, 'INVALID_ARGUMENT', 'INVALID_PARAMS'],
+    ['POST', '/message:send', { message: { ...part, taskId: 'x' } }, 400, 'FAILED_PRECONDITION', 'UNSUPPORTED_OPERATION'],
+  ];
+  for (const [method, path, body, status, name, reason] of cases) {
+    const { status: was, json } = await rest(method, path, body);
+    assert.deepEqual([was, json?.error?.code, json?.error?.status, json?.error?.details?.[0]?.reason], [status, status, name, reason], `${method} ${path}`);
+  }
+  assert.equal((await rest('POST', '/message:send', hello, { 'A2A-Version': '0.3' })).json.error.details[0].reason, 'VERSION_NOT_SUPPORTED');
+  assert.equal((await rest('POST', '/message:send', '{')).status, 400);
+  assert.equal((await rest('POST', '/message:send', hello, { Authorization: null })).status, 401);
+  assert.equal((await rest('POST', '/message:send', hello, { Origin: 'https://evil.example' })).status, 403);
+  assert.equal((await rest('POST', '/message:send', 'x', { 'Content-Type': 'text/plain' })).status, 415);
+  assert.equal((await rest('GET', '/tasks')).status, 404, 'not offered');
+  assert.equal((await rest('PUT', '/message:send', hello)).status, 405);
+  assert.equal((await rest('POST', '/tasks/:cancel')).status, 405, 'no task has an empty id');
+});
+
+test('HTTP+JSON: a task that works is ended by :cancel', async () => {
+  mock.onMessage(/slow/, { content: 'late' }, { chaos: { latencyMs: 20000 } });
+  const agent = await client('HTTP+JSON');
+  const states = [];
+  let cancelled;
+  for await (const item of agent.sendMessageStream(message('slow please'))) {
+    states.push((item.payload.value.status ?? {}).state);
+    cancelled ??= agent.cancelTask({ id: item.payload.value.id, tenant: '', metadata: {} });
+  }
+  assert.deepEqual(states, [TaskState.TASK_STATE_WORKING, TaskState.TASK_STATE_CANCELED]);
+  assert.equal((await cancelled).status.state, TaskState.TASK_STATE_CANCELED);
 });
 
 // ---- Theo asks other agents

@@ -65,6 +65,12 @@ test('answers fit the contract', async () => {
   await call('POST', '/api/chat', { chat_context: 'Ana: x' }, { Authorization: null });
   await call('POST', '/api/chat', '{');
   await call('POST', '/api/chat', { chat_context: 'x'.repeat(3 << 20) });
+  const sent = await call('POST', '/a2a/message:send', { message: { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'What did we agree?' }] } });
+  assert.equal(sent.status, 200);
+  await call('POST', '/a2a/message:send', {});
+  await call('POST', '/a2a/message:stream', '{');
+  await call('GET', `/a2a/tasks/${sent.json.task.id}`);
+  await call('GET', '/a2a/tasks/none');
   const made = await call('POST', '/api/schedule', { summary: 'S', start: '2027-01-01T10:00:00Z', duration_minutes: 30, time_zone: 'UTC', attendees: ['a@b.example', 'Ben'] });
   assert.equal(made.status, 201);
   const id = made.json.id;
