@@ -280,7 +280,7 @@ static bool retire(
     struct run_row run;
     int rc = store_get(house->store, STORE_RUNS, row->workspace_id, row->run_id, arena, &run);
 
-    if (rc < 0 || (rc == 0 && str_is(run.open, "paused")))
+    if (rc < 0 || (rc == 0 && str_is(run.listed, "paused")))
         return false;
     last.due_at = APPROVAL_NEVER;
     if (str_is(row->state, "pending"))

@@ -399,7 +399,7 @@ int run_go_on(const struct agent_house *house, struct str workspace_id, struct s
     *ret_failed = false;
     if (rc == STORE_MISSING)
         return err_set(ERR_NOT_FOUND, "The run that this approval belongs to was deleted.");
-    if (rc == 0 && !str_is(run->row.open, "paused"))
+    if (rc == 0 && !str_is(run->row.listed, "paused"))
         return err_set(ERR_CONFLICT, "The run is at its end already.");
     run->house = house;
     run->arena = arena;

@@ -113,7 +113,7 @@ static struct str decided_data(const struct run *run)
 static void finish_row(struct run *run, const char *state)
 {
     run->row.state = str_from(state);
-    run->row.open = run->paused ? STR("paused") : STR("");
+    run->row.listed = str_from(run->paused ? "paused" : strcmp(state, "completed") ? state : "");
     run->row.model = run->result.model;
     run->row.input_tokens = run->result.usage.input_tokens;
     run->row.output_tokens = run->result.usage.output_tokens;
@@ -133,7 +133,7 @@ static int first_events(struct run *run)
     int rc;
 
     event_log_restart(&run->log);
-    run->row.state = run->row.open = STR("running");
+    run->row.state = run->row.listed = STR("running");
     run->row.result = run->row.events = run->result.reason = STR("");
     run->row.finished_at = 0;
     rc = run_event(run, "run.started", started_data(run));

@@ -38,8 +38,7 @@ static int interrupt(const struct agent_house *house, struct run_row *run, struc
 
     if (rc < 0)
         return rc;
-    run->state = STR("interrupted");
-    run->open = STR("");
+    run->state = run->listed = STR("interrupted");
     run->error = STR("interrupted: The process ended before the run did.");
     run->finished_at = env_wall_ms(house->env);
     run->events = event_append(arena, run->events,

@@ -129,6 +129,13 @@ MUST_CHECK int run_chat(const struct agent_house *house, const struct run_reques
 /* The object that POST /api/chat answers with and run.completed carries. */
 void run_result_write(struct json_writer *w, const struct run_result *result);
 
+/* Is it not at its end: does it run, wait for people, or is it being cancelled? */
+static inline bool run_is_open(const struct run_row *run)
+{
+    return str_is(run->listed, "running") || str_is(run->listed, "paused") ||
+           str_is(run->listed, "cancelling");
+}
+
 /* Runs left "running" by a process that died become "interrupted". Once at start, per workspace.
  * Returns how many through ret_count. Yields. */
 MUST_CHECK int run_recover(

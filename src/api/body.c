@@ -101,16 +101,21 @@ struct str query_str(struct exchange *x, const char *name)
     return http_query_get(x->arena, x->req->query, name, &value) ? value : (struct str){NULL, 0};
 }
 
-int query_choice(struct exchange *x, const char *name, const char *const choices[2], int *ret_index)
+int query_choice(struct exchange *x, const char *name, const char *const *choices, int *ret_index)
 {
     struct str text = query_str(x, name);
-    int index = text.ptr && str_is(text, choices[1]);
+    struct buf known = BUF_IN(x->arena);
 
-    if (text.ptr && !str_is(text, choices[index]))
-        return err_field(
-            ERR_INVALID, name, "%s must be \"%s\" or \"%s\".", name, choices[0], choices[1]);
-    *ret_index = index;
-    return 0;
+    if (!text.ptr)
+        return 0;
+    for (int i = 0; choices[i]; i++) {
+        if (str_is(text, choices[i])) {
+            *ret_index = i;
+            return 0;
+        }
+        buf_printf(&known, "%s\"%s\"", i == 0 ? "" : choices[i + 1] ? ", " : " or ", choices[i]);
+    }
+    return err_field(ERR_INVALID, name, "%s must be %s.", name, known.ptr);
 }
 
 int query_i64(struct exchange *x, const char *name, int64_t min, int64_t max, int64_t otherwise,

@@ -115,9 +115,9 @@ MUST_CHECK int query_i64(struct exchange *x, const char *name, int64_t min, int6
     int64_t otherwise, int64_t *ret_value);
 MUST_CHECK int query_time(struct exchange *x, const char *name, int64_t otherwise, int64_t *ret_ms);
 struct str query_str(struct exchange *x, const char *name); /* ptr NULL and "" if absent */
-/* 0 or 1: which of the two it is; the first when it is absent. */
+/* Which of the choices it is (NULL ends them); *ret_index stays as it was when it is absent. */
 MUST_CHECK int query_choice(
-    struct exchange *x, const char *name, const char *const choices[2], int *ret_index);
+    struct exchange *x, const char *name, const char *const *choices, int *ret_index);
 /* The media type stands in Accept. */
 bool accepts(const struct exchange *x, const char *media_type);
 
@@ -140,13 +140,15 @@ void idempotency_end(struct exchange *x, int code);
 void write_time(struct json_writer *w, const char *name, int64_t ms); /* 0 writes null */
 
 /* A page of a list: {NAME: [rows], "next_cursor": …}. Between the two the caller writes the rows of
- * the page that it wants shown. limit: when the request has none. listing_end() returns 0. Begin
+ * the page that it wants shown. limit: when the request has none. listing_open() begins the text
+ * alone, for who reads the rows himself and sets page.cursor. listing_end() returns 0. Begin
  * yields. */
 struct listing {
     struct store_page page;
     struct buf out;
     struct json_writer w;
 };
+void listing_open(struct exchange *x, const char *name, struct listing *listing);
 MUST_CHECK int listing_begin(struct exchange *x, struct store_query *query, const char *name,
     int64_t limit, struct listing *listing);
 int listing_end(struct exchange *x, struct listing *listing);
@@ -180,6 +182,8 @@ int sessions_get(struct exchange *x);
 int sessions_messages(struct exchange *x);
 int sessions_delete(struct exchange *x);
 int runs_get(struct exchange *x);
+/* The members of a run without its events, into an object that the caller opened. */
+void run_write(struct json_writer *w, const struct run_row *run);
 int runs_list(struct exchange *x);
 int runs_events(struct exchange *x);
 int runs_cancel(struct exchange *x);

@@ -1,6 +1,15 @@
 /* GET of a list: one page of rows, and the cursor of the next one. */
 #include "api/exchange.h"
 
+void listing_open(struct exchange *x, const char *name, struct listing *listing)
+{
+    *listing = (struct listing){.out = BUF_IN(x->arena)};
+    json_init(&listing->w, &listing->out);
+    json_object_begin(&listing->w);
+    json_name(&listing->w, name);
+    json_array_begin(&listing->w);
+}
+
 int listing_begin(struct exchange *x, struct store_query *query, const char *name, int64_t limit,
     struct listing *listing)
 {
@@ -9,16 +18,10 @@ int listing_begin(struct exchange *x, struct store_query *query, const char *nam
     query->workspace_id = x->workspace;
     query->cursor = query_str(x, "cursor");
     query->limit = (size_t)limit;
-    if (rc == 0)
-        rc = store_list(x->store, query, x->arena, &listing->page);
     if (rc < 0)
         return rc;
-    listing->out = BUF_IN(x->arena);
-    json_init(&listing->w, &listing->out);
-    json_object_begin(&listing->w);
-    json_name(&listing->w, name);
-    json_array_begin(&listing->w);
-    return 0;
+    listing_open(x, name, listing);
+    return store_list(x->store, query, x->arena, &listing->page);
 }
 
 int listing_end(struct exchange *x, struct listing *listing)

@@ -109,7 +109,7 @@ int memories_post(struct exchange *x)
 /* Of one chat, or of the workspace; the newest first. */
 int memories_list(struct exchange *x)
 {
-    static const char *const states[] = {"active", "closed"};
+    static const char *const states[] = {"active", "closed", NULL};
     struct str session_id = query_str(x, "session_id");
     struct store_query query = {.entity = STORE_MEMORIES, .descending = true};
     struct listing listing;

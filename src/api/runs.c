@@ -1,4 +1,4 @@
-/* /api/runs: the runs of a chat, those under way, and one run with its answer and its events. */
+/* /api/runs/{id}: one run with its answer and its events. */
 #include "api/exchange.h"
 
 #define PAGE 1000
@@ -63,7 +63,7 @@ static int write_events(struct exchange *x, const struct run_row *run, struct js
     return 0;
 }
 
-static void write_run(struct json_writer *w, const struct run_row *run)
+void run_write(struct json_writer *w, const struct run_row *run)
 {
     json_str_member(w, "id", run->id);
     json_str_member(w, "session_id", run->session_id);
@@ -94,33 +94,10 @@ int runs_get(struct exchange *x)
         return rc;
     json_init(&w, &out);
     json_object_begin(&w);
-    write_run(&w, &run);
+    run_write(&w, &run);
     rc = write_events(x, &run, &w);
     json_object_end(&w);
     if (rc == 0)
         answer_json(&x->answer, 200, &out);
     return rc;
-}
-
-/* Of one chat, or those that are under way; the newest first. */
-int runs_list(struct exchange *x)
-{
-    static const char *const states[] = {"running", "paused"};
-    struct str session_id = query_str(x, "session_id");
-    struct store_query query = {.entity = STORE_RUNS, .descending = true};
-    struct listing listing;
-    int state = 0, rc = query_choice(x, "state", states, &state);
-
-    query.index = str_empty(session_id) ? 1 : 0;
-    query.value = str_empty(session_id) ? str_from(states[state]) : session_id;
-    if (rc == 0)
-        rc = listing_begin(x, &query, "runs", 50, &listing);
-    if (rc < 0)
-        return rc;
-    for (size_t i = 0; i < listing.page.count; i++) {
-        json_object_begin(&listing.w);
-        write_run(&listing.w, (const struct run_row *)listing.page.rows + i);
-        json_object_end(&listing.w);
-    }
-    return listing_end(x, &listing);
 }

@@ -86,8 +86,7 @@ static int cancel_waiting(struct exchange *x, struct run_row *run)
     int rc;
 
     store_batch_init(&batch, x->arena);
-    run->state = STR("cancelled");
-    run->open = STR("");
+    run->state = run->listed = STR("cancelled");
     run->error = STR("cancelled: Somebody cancelled the run while it waited.");
     run->events = with_end(x, run->events);
     run->checkpoint = STR("");
@@ -101,10 +100,10 @@ static int note_cancel(struct exchange *x, struct run_row *run)
 {
     struct store_batch batch;
 
-    if (str_is(run->open, "cancelling"))
+    if (str_is(run->listed, "cancelling"))
         return 0;
     store_batch_init(&batch, x->arena);
-    run->open = STR("cancelling");
+    run->listed = STR("cancelling");
     store_update(&batch, STORE_RUNS, run);
     return store_commit(x->store, &batch);
 }
@@ -121,12 +120,12 @@ int runs_cancel(struct exchange *x)
             return rc;
         if (str_is(run.state, "cancelled"))
             return answer_state(x, 200, run.id, "cancelled");
-        if (str_empty(run.open))
+        if (!run_is_open(&run))
             return err_set(
                 ERR_CONFLICT, "The run is at its end already: %.*s.", STR_ARG(run.state));
         if (live_run_cancel(x->api->house->live, run.id))
             return answer_state(x, 202, run.id, "cancelling");
-        if (str_is(run.open, "paused") && str_is(run.state, "paused")) {
+        if (str_is(run.listed, "paused") && str_is(run.state, "paused")) {
             rc = cancel_waiting(x, &run);
             if (rc == 0)
                 return answer_state(x, 200, run.id, "cancelled");
@@ -314,9 +313,9 @@ int runs_continue(struct exchange *x)
 
     if (rc < 0)
         return rc;
-    if (str_is(run.open, "paused"))
+    if (str_is(run.listed, "paused"))
         return go_on_paused(x, &run);
-    if (!str_empty(run.open))
+    if (run_is_open(&run))
         return err_set(ERR_CONFLICT, "The run is still under way; wait for its end, or cancel it.");
     request = request_of(x, &run);
     rc = add_message(x, &request);

@@ -124,7 +124,7 @@ static int page_of(struct exchange *x, int64_t after, int64_t limit)
     json_array_end(&w);
     json_str_member(&w, "state", f.run.state);
     json_i64_member(&w, "last_seq", f.after);
-    json_bool_member(&w, "ended", str_empty(f.run.open));
+    json_bool_member(&w, "ended", !run_is_open(&f.run));
     json_object_end(&w);
     if (rc == 0)
         answer_json(&x->answer, 200, &out);
@@ -152,7 +152,7 @@ static int follow(struct following *f)
         f->arena = &arena;
         f->left = INT64_MAX;
         rc = look(f);
-        over = str_empty(f->run.open) || str_is(f->run.open, "paused");
+        over = !run_is_open(&f->run) || str_is(f->run.listed, "paused");
         arena_deinit(&arena);
         if (rc != 0 || over)
             break;
@@ -187,7 +187,7 @@ static int stream_of(struct exchange *x, int64_t after)
         return err_set(ERR_NOT_FOUND, "There is no run with this id.");
     if (rc < 0)
         return rc;
-    if (str_empty(f.run.open) && after > 0 && after >= last_seq(x, &f.run)) {
+    if (!run_is_open(&f.run) && after > 0 && after >= last_seq(x, &f.run)) {
         x->answer.status = 204; /* which tells an EventSource not to come back */
         return 0;
     }
@@ -219,14 +219,14 @@ static int last_event_id(struct exchange *x, int64_t *ret_after)
 
 int runs_events(struct exchange *x)
 {
-    static const char *const choices[] = {"false", "true"};
+    static const char *const choices[] = {"false", "true", NULL};
     int64_t after = 0, limit = 0;
     int stream = accepts(x, "text/event-stream");
     int rc = query_i64(x, "after", 0, INT64_MAX / 2, 0, &after);
 
     if (rc == 0)
         rc = query_i64(x, "limit", 1, EVENTS_MAX, 100, &limit);
-    if (rc == 0 && query_str(x, "stream").ptr)
+    if (rc == 0)
         rc = query_choice(x, "stream", choices, &stream);
     if (rc == 0)
         rc = last_event_id(x, &after);

@@ -24,12 +24,10 @@ static void answer_ics(struct exchange *x, const struct calendar_event *events, 
 
 static int wants_ics(struct exchange *x, int *ret_ics)
 {
-    static const char *const formats[] = {"json", "ics"};
-    int rc = query_choice(x, "format", formats, ret_ics);
+    static const char *const formats[] = {"json", "ics", NULL};
 
-    if (rc == 0 && !query_str(x, "format").ptr)
-        *ret_ics = accepts(x, "text/calendar");
-    return rc;
+    *ret_ics = accepts(x, "text/calendar");
+    return query_choice(x, "format", formats, ret_ics);
 }
 
 int schedule_post(struct exchange *x)
@@ -69,7 +67,7 @@ int schedule_post(struct exchange *x)
 
 int schedule_list(struct exchange *x)
 {
-    static const char *const no_yes[] = {"false", "true"};
+    static const char *const no_yes[] = {"false", "true", NULL};
     struct calendar_page page;
     struct buf out = BUF_IN(x->arena);
     struct json_writer w;

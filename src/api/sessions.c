@@ -67,7 +67,7 @@ static void write_message(struct json_writer *w, const struct message_row *row)
 
 int sessions_messages(struct exchange *x)
 {
-    static const char *const orders[] = {"asc", "desc"};
+    static const char *const orders[] = {"asc", "desc", NULL};
     struct store_query query = {.entity = STORE_MESSAGES,
         .workspace_id = x->workspace,
         .index = STORE_CHILDREN,

@@ -66,7 +66,7 @@ static int keep(struct bot_job *job, struct str run_id)
     if (rc < 0)
         return rc;
     store_batch_init(&batch, job->arena);
-    if (rc == 0 && str_empty(run.open)) { /* what waits for people is no answer yet */
+    if (rc == 0 && !run_is_open(&run)) { /* what waits for people is no answer yet */
         run.feedback = rewrite(job, run.feedback, by);
         store_update(&batch, STORE_RUNS, &run);
     }

@@ -97,6 +97,7 @@ test('answers fit the contract', async () => {
   const ofChat = await call('GET', `/api/runs?session_id=${chat.json.session_id}`);
   assert.deepEqual(ofChat.json.runs.map((run) => run.id), [chat.json.run_id]);
   await call('GET', '/api/runs?state=asleep');
+  await call('GET', '/api/runs?state=completed&agent=Theo&limit=1');
   await call('GET', '/api/agents');
   await call('GET', '/api/agents/Theo');
   await call('GET', '/api/agents/nobody');

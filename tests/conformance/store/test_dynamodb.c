@@ -20,7 +20,7 @@ static void commit_turn(struct test *t, struct suite *s, int number, struct chat
     snprintf(id, sizeof(id), "run%d", number);
     run = a_run("w1", id, "s1", number);
     run.state = STR("completed");
-    run.open = STR("");
+    run.listed = STR("");
     run.events = STR("[{\"seq\":1,\"type\":\"run.started\"}]");
     messages[0] = a_message("w1", "s1", 2 * number + 1, "Can we meet on Tuesday at three?");
     messages[1] = a_message("w1", "s1", 2 * number + 2, "Booked: Tuesday at three.");

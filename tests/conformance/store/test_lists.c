@@ -74,7 +74,7 @@ TEST(list_follows_updates)
     EXPECT_OK(insert_row(&s, STORE_RUNS, &other));
     EXPECT_OK(list_rows(&s, running, 9, &ids));
     EXPECT_STR(ids, "r1 r2|");
-    run.open = STR("paused");
+    run.listed = STR("paused");
     run.created_at = 11;
     EXPECT_OK(update_row(&s, STORE_RUNS, &run));
     EXPECT_OK(list_rows(&s, running, 9, &ids));
@@ -84,7 +84,7 @@ TEST(list_follows_updates)
     paused.from = 11;
     EXPECT_OK(list_rows(&s, paused, 9, &ids));
     EXPECT_STR(ids, "r1|");
-    run.open = STR(""); /* in no list, and in the one by session as before */
+    run.listed = STR(""); /* in no list, and in the one by session as before */
     run.version = 2;
     EXPECT_OK(update_row(&s, STORE_RUNS, &run));
     EXPECT_OK(list_rows(&s, paused, 9, &ids));
@@ -93,7 +93,7 @@ TEST(list_follows_updates)
     EXPECT_STR(ids, "|");
     EXPECT_OK(list_rows(&s, a_query(STORE_RUNS, "w1", 0, "s1"), 9, &ids));
     EXPECT_STR(ids, "r1 r2|");
-    run.open = STR("paused"); /* and in one again */
+    run.listed = STR("paused"); /* and in one again */
     run.version = 3;
     EXPECT_OK(update_row(&s, STORE_RUNS, &run));
     EXPECT_OK(list_rows(&s, paused, 9, &ids));

@@ -280,7 +280,7 @@ TEST(run_recover_marks_what_was_left)
         .id = STR("01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         .session_id = STR("s"),
         .state = STR("running"),
-        .open = STR("running"),
+        .listed = STR("running"),
         .request = STR("{}")};
     struct store_batch batch;
     size_t count = 0;
@@ -322,7 +322,7 @@ TEST(run_interrupt_old_leaves_the_young_and_the_resumed)
             .id = str_from(rows[i].id),
             .session_id = STR("s"),
             .state = STR("running"),
-            .open = STR("running"),
+            .listed = STR("running"),
             .request = STR("{}"),
             .checkpoint = str_from(rows[i].checkpoint),
             .created_at = rows[i].created_at};
