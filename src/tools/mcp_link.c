@@ -278,6 +278,12 @@ static bool is_incomplete(const struct mcp_answer *answer)
     return str_is(json_get_str(answer->result, "resultType"), "input_required");
 }
 
+static bool asks_for_nothing(const struct mcp_answer *answer)
+{
+    return json_is(json_get(answer->result, "requestState"), JSON_STRING) &&
+           json_len(json_get(answer->result, "inputRequests")) == 0;
+}
+
 /* A server that asks for nothing but to be called again with what it noted, as one that sheds
  * load, is. See "Multi Round-Trip Requests". */
 static int repeat(struct mcp_link *link, const struct mcp_call *call, struct arena *arena,
@@ -286,11 +292,10 @@ static int repeat(struct mcp_link *link, const struct mcp_call *call, struct are
     struct mcp_call again = *call;
     int rc = 0;
 
-    for (int i = 0; i < REPEATS_MAX && rc == 0 && is_incomplete(answer); i++) {
+    for (int i = 0; i < REPEATS_MAX && rc == 0 && is_incomplete(answer) && asks_for_nothing(answer);
+         i++) {
         const struct json *state = json_get(answer->result, "requestState");
 
-        if (!json_is(state, JSON_STRING) || json_len(json_get(answer->result, "inputRequests")) > 0)
-            break;
         again.members = str_printf(arena, "%.*s,\"requestState\":%.*s", STR_ARG(call->members),
             STR_ARG(json_text(arena, state)));
         rc = send_ready(link, &again, arena, answer);
@@ -310,6 +315,9 @@ int mcp_link_call(struct mcp_link *link, const struct mcp_call *call, struct are
         return rc;
     if (!answer.result)
         return error_of(link, &answer);
+    if (is_incomplete(&answer) && asks_for_nothing(&answer))
+        return err_set(ERR_FAILED, "The MCP server %s put the call off %d times.",
+            link->server->name.ptr, REPEATS_MAX + 1);
     if (is_incomplete(&answer))
         return err_set(ERR_FAILED,
             "The MCP server %s asks a person for input, which Theo does not pass on.",

@@ -193,7 +193,7 @@ test('a configuration that is wrong is refused with its line', async () => {
 });
 
 // An HTTP server by hand: answer(message, response, request) for tools/call.
-async function httpServer(answer, { modern = false, session } = {}) {
+async function httpServer(answer, { modern = false, session, list } = {}) {
   const seen = [];
   const server = http.createServer((req, res) => {
     let body = '';
@@ -210,7 +210,7 @@ async function httpServer(answer, { modern = false, session } = {}) {
       else if (m.method === 'server/discover') json(400, { error: { code: -32000, message: 'no session' } });
       else if (m.method === 'initialize') json(200, { result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 'h', version: '1' } } }, session ? { 'Mcp-Session-Id': session() } : {});
       else if (m.id === undefined) { res.writeHead(202); res.end(); }
-      else if (m.method === 'tools/list') json(200, { result: { tools: [{ name: 'go', inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' }, who: { type: 'string', 'x-mcp-header': 'Who' } } } }], ttlMs: 60000, cacheScope: 'private' } });
+      else if (m.method === 'tools/list') json(200, { result: { tools: list?.() ?? [{ name: 'go', inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' }, who: { type: 'string', 'x-mcp-header': 'Who' } } } }], ttlMs: 60000, cacheScope: 'private' } });
       else answer(m, res, req, json);
     });
   });
@@ -281,6 +281,40 @@ test('a stream that breaks off is resumed by GET with Last-Event-ID', async () =
   });
 });
 
+test('a list that an HTTP server says has changed is used at the next turn', async () => {
+  const names = ['go'];
+  await withServer((m, res) => {
+    names.push('come');
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    res.write('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n\n');
+    res.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: said('gone') })}\n\n`);
+  }, { list: () => names.map((name) => ({ name, inputSchema: { type: 'object' } })) }, async (peer, go) => {
+    assert.equal(await go(), 'gone');
+    mock.reset();
+    assert.deepEqual((await call(['h__come'])).results, ['gone']);
+  });
+});
+
+test('a server that asks for nothing but another try is called again with what it noted', async () => {
+  const states = [];
+  await withServer((m, res, req, json) => {
+    states.push(m.params.requestState);
+    json(200, { result: states.length < 3 ? { resultType: 'input_required', requestState: `"${states.length}\n` } : said('at last') });
+  }, { modern: true }, async (peer, go) => {
+    assert.equal(await go({ region: 'eu' }), 'at last');
+    assert.deepEqual(states, [undefined, '"1\n', '"2\n']);
+    const [first, second] = peer.seen.filter((s) => s.m.method === 'tools/call').map((s) => s.m);
+    assert.notEqual(first.id, second.id);
+    assert.deepEqual(first.params.arguments, second.params.arguments);
+  });
+  await withServer((m, res, req, json) => { states.push(1); json(200, { result: { resultType: 'input_required', requestState: 'again' } }); },
+    { modern: true }, async (peer, go) => {
+      states.length = 0;
+      assert.match(await go(), /put the call off 4 times/);
+      assert.equal(states.length, 4, 'three more tries, then it gives up');
+    });
+});
+
 test('HTTP servers that misbehave fail the call only, and the next one works', async () => {
   let mode;
   const stream = (res) => res.writeHead(200, { 'Content-Type': 'text/event-stream' });
@@ -293,6 +327,9 @@ test('HTTP servers that misbehave fail the call only, and the next one works', a
     garbage: [(m, res) => { res.writeHead(200, { 'Content-Type': 'application/json' }); res.end('<html>'); }, /not valid JSON/],
     denied: [(m, res) => { res.writeHead(401); res.end(); }, /refuses Theo/],
     down: [(m, res) => { res.writeHead(503); res.end('busy'); }, /cannot answer now/],
+    twice: [(m, res) => { stream(res); for (const word of ['once', 'twice']) res.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: said(word) })}\n\n`); }, /^once$/],
+    ids: [(m, res) => { stream(res); for (const id of [String(m.id), m.id + 1, m.id]) res.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id, result: said(typeof id + (id - m.id)) })}\n\n`); }, /^number0$/],
+    list: [(m, res) => { stream(res); res.write(`data: ${JSON.stringify({ jsonrpc: '2.0', id: [m.id], result: said('x') })}\n\n`); }, /id or result has the wrong type/],
     ping: [(m, res) => { stream(res); res.write('data: {"jsonrpc":"2.0","id":"p","method":"ping"}\n\n'); setTimeout(() => res.end(`data: ${JSON.stringify({ jsonrpc: '2.0', id: m.id, result: said('after ping') })}\n\n`), 50); }, /^after ping$/],
     fine: [(m, res, req, json) => json(200, { result: said('fine') }), /^fine$/],
   };

@@ -1,4 +1,5 @@
-/* What an MCP server may send: messages, and results as text for a model. */
+/* What an MCP server may send: messages, results as text for a model, and schemas that ask for
+ * headers. */
 #include "text/inert.h"
 #include "tools/mcp_private.h"
 
@@ -14,6 +15,20 @@ static void check_clean(struct arena *arena, struct str text)
         abort();
 }
 
+static void check_headers(struct arena *arena, struct str text)
+{
+    struct mcp_call call = {.header_count = 0};
+    const struct json *tree;
+
+    if (json_parse(arena, text, &tree) < 0 || !mcp_headers_are_valid(tree))
+        return;
+    mcp_headers_add(text, json_get(tree, "default"), arena, &call);
+    for (size_t i = 0; i < call.header_count; i++)
+        for (size_t k = 0; k < call.headers[i].value.len; k++)
+            if (call.headers[i].value.ptr[k] < 0x20 || call.headers[i].value.ptr[k] > 0x7e)
+                abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static const struct mcp_server server = {.name = STR("s"), .max_result_bytes = 300};
@@ -26,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
     arena_init(&arena);
     check_clean(&arena, text);
+    check_headers(&arena, text);
     if (rpc_read(&arena, text, &message) == 0 && message.result &&
         mcp_result_take(&tool, message.result, &arena, &result) == 0 &&
         (!utf8_valid(result.content) || result.content.len > 400))
