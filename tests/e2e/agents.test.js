@@ -60,7 +60,7 @@ test('an agent works with its own instructions and tools', async () => {
 
 test('a leader asks two members at once and composes; their effects and events are the run\'s', async () => {
   mock.on({ predicate: member('find Acme') }, { content: 'Acme: sensors.' });
-  mock.on({ predicate: member('book it'), hasToolResult: false }, { toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary: 'Acme', start: '2027-03-02T15:00:00Z', duration_minutes: 30 }) }] });
+  mock.on({ predicate: member('book it'), hasToolResult: false }, { toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary: 'Acme', start: '2038-03-02T15:00:00Z', duration_minutes: 30 }) }] });
   mock.on({ predicate: member('book it'), hasToolResult: true }, { content: 'Booked.' });
   mock.on({ userMessage: /Acme/, hasToolResult: false }, { toolCalls: [asks('researcher', 'find Acme'), asks('scheduler', 'book it')] });
   mock.on({ userMessage: /Acme/, hasToolResult: true }, { content: 'Acme sells sensors; the call is booked.' });
@@ -82,20 +82,20 @@ test('a leader asks two members at once and composes; their effects and events a
 
 test('a repeated request does not repeat what a member did', async () => {
   const key = { 'Idempotency-Key': 'team-once' };
-  mock.on({ predicate: member('book it'), hasToolResult: false }, { toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary: 'Once', start: '2027-04-02T15:00:00Z', duration_minutes: 30 }) }] });
+  mock.on({ predicate: member('book it'), hasToolResult: false }, { toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary: 'Once', start: '2038-04-02T15:00:00Z', duration_minutes: 30 }) }] });
   mock.on({ predicate: member('book it'), hasToolResult: true }, { content: 'Booked.' });
   mock.on({ userMessage: /once/, hasToolResult: false }, { toolCalls: [asks('scheduler', 'book it')] });
   mock.on({ userMessage: /once/, hasToolResult: true }, { error: { message: 'overloaded', type: 'server_error' }, status: 500 });
   const first = await theo.chat('Ana: Theo, book it once', { agent: 'house' }, key);
   assert.equal(first.status, 503, first.text);
   mock.reset();
-  mock.on({ predicate: member('book it'), hasToolResult: false }, { toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary: 'Once', start: '2027-04-02T15:00:00Z', duration_minutes: 30 }) }] });
+  mock.on({ predicate: member('book it'), hasToolResult: false }, { toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary: 'Once', start: '2038-04-02T15:00:00Z', duration_minutes: 30 }) }] });
   mock.on({ predicate: member('book it'), hasToolResult: true }, { content: 'Booked.' });
   mock.on({ userMessage: /once/, hasToolResult: false }, { toolCalls: [asks('scheduler', 'book it')] });
   mock.on({ userMessage: /once/, hasToolResult: true }, { content: 'It is booked.' });
   const second = await theo.chat('Ana: Theo, book it once', { agent: 'house' }, key);
   assert.equal(second.json?.reply, 'It is booked.', second.text);
-  const booked = (await theo.api('GET', '/api/schedule?from=2027-04-01T00:00:00Z')).json.events;
+  const booked = (await theo.api('GET', '/api/schedule?from=2038-04-01T00:00:00Z')).json.events;
   assert.equal(booked.filter((e) => e.summary === 'Once').length, 1);
 });
 

@@ -305,7 +305,7 @@ test('killed at any step, the effect happens once', { timeout: 240000 }, async (
     await theo.kill();
     theo = await start({ dir, key });
     let state = '';
-    for (let i = 0; i < 100 && !['done', 'pending', 'failed'].includes(state); i++) {
+    for (let i = 0; i < 1000 && !['done', 'pending', 'failed'].includes(state); i++) {
       state = (await theo.api('GET', `/api/approvals/${approval.id}`)).json.state;
       await new Promise((r) => setTimeout(r, 50));
     }

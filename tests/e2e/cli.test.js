@@ -229,9 +229,9 @@ test('a taken port is one plain line', async () => {
 
 test('schedule from the command line', withDir(async (dir) => {
   const data = ['--data-dir', join(dir, 'data')];
-  const made = await run(['schedule', 'book', '--summary', 'Intro', '--when', '2 March 2027 at 15:00', '--time-zone', 'Europe/Madrid', '--json', ...data]);
+  const made = await run(['schedule', 'book', '--summary', 'Intro', '--when', '2 March 2038 at 15:00', '--time-zone', 'Europe/Madrid', '--json', ...data]);
   assert.equal(made.code, 0, made.stderr);
-  assert.match(JSON.parse(made.stdout).start, /^2027-03-02T15:00:00/);
+  assert.match(JSON.parse(made.stdout).start, /^2038-03-02T15:00:00/);
   const list = await run(['schedule', 'list', '--json', ...data]);
   assert.equal(list.code, 0, list.stderr);
   assert.match(list.stdout, /Intro/);

@@ -71,7 +71,7 @@ test('answers fit the contract', async () => {
   await call('POST', '/a2a/message:stream', '{');
   await call('GET', `/a2a/tasks/${sent.json.task.id}`);
   await call('GET', '/a2a/tasks/none');
-  const made = await call('POST', '/api/schedule', { summary: 'S', start: '2027-01-01T10:00:00Z', duration_minutes: 30, time_zone: 'UTC', attendees: ['a@b.example', 'Ben'] });
+  const made = await call('POST', '/api/schedule', { summary: 'S', start: '2038-01-01T10:00:00Z', duration_minutes: 30, time_zone: 'UTC', attendees: ['a@b.example', 'Ben'] });
   assert.equal(made.status, 201);
   const id = made.json.id;
   await call('GET', '/api/schedule');
@@ -81,7 +81,7 @@ test('answers fit the contract', async () => {
   await call('DELETE', `/api/schedule/${id}`);
   await call('GET', '/api/schedule/01ARZ3NDEKTSV4RRFFQ69G5FAV');
   await call('POST', '/api/schedule', { summary: 'S' });
-  await call('POST', '/api/schedule/availability', { from: '2027-01-04T00:00:00Z', to: '2027-01-05T00:00:00Z', duration_minutes: 30, time_zone: 'UTC' });
+  await call('POST', '/api/schedule/availability', { from: '2038-01-04T00:00:00Z', to: '2038-01-05T00:00:00Z', duration_minutes: 30, time_zone: 'UTC' });
   const memory = await call('POST', '/api/memories', { session_id: chat.json.session_id, text: 'Ana sells sensors.' });
   assert.equal(memory.status, 201);
   await call('POST', '/api/memories', { session_id: chat.json.session_id, text: '' });

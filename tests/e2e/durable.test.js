@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync, rmSync, mkdirSync, statSync, truncateSync, openSync, writeSync, closeSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { start, run, scratch } from './theo.js';
+import { start, run, scratch, until } from './theo.js';
 
 test('five kills under load lose no acknowledged chat and book nothing twice', async () => {
   const dir = scratch();
@@ -18,7 +18,7 @@ test('five kills under load lose no acknowledged chat and book nothing twice', a
       const clients = Array.from({ length: 8 }, async (_, client) => {
         while (!stop) {
           const marker = `m${round}-${client}-${asked++}`;
-          const text = `Ana: marker ${marker}\nBen: Theo, book a call about ${marker} on 2 March 2027 at 15:00`;
+          const text = `Ana: marker ${marker}\nBen: Theo, book a call about ${marker} on 2 March 2038 at 15:00`;
           try {
             const { status, json } = await theo.chat(text, {}, { 'Idempotency-Key': marker });
             if (status === 200) acknowledged.push({ marker, json });
@@ -26,6 +26,7 @@ test('five kills under load lose no acknowledged chat and book nothing twice', a
         }
       });
       await new Promise((r) => setTimeout(r, 400 + 150 * round));
+      await until('answers', () => acknowledged.length > 11 * (round + 1));
       await theo.kill();
       stop = true;
       await Promise.all(clients);
@@ -40,7 +41,7 @@ test('five kills under load lose no acknowledged chat and book nothing twice', a
         const said = list.messages ?? list.items;
         assert.equal(said.length, 3, `messages of ${marker}`);
         assert.ok(JSON.stringify(said).includes(marker));
-        const again = await theo.chat(`Ana: marker ${marker}\nBen: Theo, book a call about ${marker} on 2 March 2027 at 15:00`, {}, { 'Idempotency-Key': marker });
+        const again = await theo.chat(`Ana: marker ${marker}\nBen: Theo, book a call about ${marker} on 2 March 2038 at 15:00`, {}, { 'Idempotency-Key': marker });
         assert.equal(again.json.run_id, json.run_id, 'a repeated request is replayed');
       }
       const booked = acknowledged.flatMap(({ json }) => json.events.map((e) => e.id));
@@ -77,6 +78,7 @@ test('three kills under load on one known chat: what was acknowledged stands the
         }
       });
       await new Promise((r) => setTimeout(r, 500));
+      await until('answers', () => acknowledged.length > 7 * (round + 1));
       await theo.kill();
       stop = true;
       await Promise.all(clients);
@@ -132,7 +134,7 @@ test('a full disk is said, nothing is half-stored, and work goes on when there i
     assert.equal((await theo.api('GET', '/healthz')).status, 200);
     rmSync(filler);
     let later;
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 150; i++) {
       later = await theo.chat('Ana: after\nBen: Theo, what did we agree?');
       if (later.status === 200) break;
       await new Promise((r) => setTimeout(r, 200));

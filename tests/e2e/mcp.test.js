@@ -12,7 +12,7 @@ import { LLMock } from '@copilotkit/aimock';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { start, run, bin, freePort, scratch, events } from './theo.js';
+import { start, run, bin, freePort, scratch, events, until } from './theo.js';
 
 const require = createRequire(import.meta.url);
 const modules = join(dirname(require.resolve('ajv/package.json')), '..');
@@ -368,7 +368,7 @@ test('the official SDK\'s client lists and calls Theo\'s tools over HTTP', async
   assert.equal(asked.content[0].text, 'Paris.');
   assert.equal(asked.structuredContent.spoke, true);
   assert.ok(progress.length >= 1);
-  const booked = await client.callTool({ name: 'schedule', arguments: { summary: 'Intro', start: '2027-03-02T15:00:00Z' } });
+  const booked = await client.callTool({ name: 'schedule', arguments: { summary: 'Intro', start: '2038-03-02T15:00:00Z' } });
   assert.equal(booked.structuredContent.status, 'booked');
   const wrong = await client.callTool({ name: 'schedule', arguments: { start: 'never' } });
   assert.equal(wrong.isError, true);
@@ -443,10 +443,11 @@ test('a key sees and calls only what its scopes allow', async () => {
 });
 
 test('notifications/cancelled ends a call, not the connection', async () => {
-  mock.onMessage(/slowly/, { content: 'late' }, { chaos: { latencyMs: 20000 } });
+  let asked = false; // the mock lists a request when it has answered it
+  mock.on({ predicate: ({ messages }) => (asked = /slowly/.test(JSON.stringify(messages))) }, { content: 'late' }, { chaos: { latencyMs: 20000 } });
   const pending = theo.api('POST', '/mcp', rpc('tools/call', { name: 'ask', arguments: { chat_context: 'Ana: Theo, answer slowly' }, _meta: { progressToken: 7 } }, 'slow-1'),
     { Accept: 'application/json, text/event-stream' });
-  for (let i = 0; i < 100 && mock.getRequests().length === 0; i++) await new Promise((r) => setTimeout(r, 50));
+  await until('the question to the model', () => asked);
   await theo.api('POST', '/mcp', { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'slow-1', reason: 'test' } });
   const got = await pending;
   const all = events(got.text).map((e) => JSON.parse(e.data));

@@ -18,7 +18,7 @@ beforeEach(() => mock.reset());
 
 const stored = async (id) => (await theo.api('GET', `/api/sessions/${id}/messages?limit=200`)).json.messages;
 const read = async (id) => (await theo.api('GET', `/api/runs/${id}`)).json;
-const schedule = (summary) => ({ toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary, start: '2027-06-02T15:00:00Z', duration_minutes: 30 }) }] });
+const schedule = (summary) => ({ toolCalls: [{ name: 'schedule', arguments: JSON.stringify({ summary, start: '2038-06-02T15:00:00Z', duration_minutes: 30 }) }] });
 const broken = { error: { message: 'overloaded', type: 'server_error' }, status: 500 };
 
 test('two people, four messages each: all are kept with their author, and both see all', async () => {
@@ -79,7 +79,7 @@ test('the model fails after a tool had succeeded: a repeated run has the effect 
   const second = await theo.chat('Ana: Theo, book it', {}, key);
   assert.equal(second.json?.reply, 'Booked.', second.text);
   assert.equal(second.json.actions[0].status, 'reused');
-  const { events } = (await theo.api('GET', '/api/schedule?from=2027-06-01T00:00:00Z&to=2027-06-30T00:00:00Z')).json;
+  const { events } = (await theo.api('GET', '/api/schedule?from=2038-06-01T00:00:00Z&to=2038-06-30T00:00:00Z')).json;
   assert.equal(events.filter((e) => e.summary === 'Peers').length, 1);
 });
 
@@ -97,16 +97,16 @@ test('a message that was corrected does not book a second time', async () => {
   mock.on({ userMessage: /intro/, hasToolResult: false }, schedule('Corrected'));
   mock.on({ userMessage: /intro/, hasToolResult: true }, { content: 'It is booked.' });
   mock.onMessage(/./, { content: '[silence]' });
-  const first = await theo.chat('Ana: Theo, bok the intro cal on 2027-06-02 at 15:00');
+  const first = await theo.chat('Ana: Theo, bok the intro cal on 2038-06-02 at 15:00');
   assert.equal(first.json.events.length, 1, first.text);
   const session_id = first.json.session_id;
   // The line alone, corrected; then the whole chat, with the line corrected in it.
-  const again = await theo.chat('Ana: Theo, book the intro call on 2027-06-02 at 15:00', { session_id });
+  const again = await theo.chat('Ana: Theo, book the intro call on 2038-06-02 at 15:00', { session_id });
   assert.equal(again.status, 200, again.text);
-  const whole = await theo.chat('Ana: Theo, book the intro call on 2027-06-02 at 15:00\nTheo: It is booked.\nBen: Thanks', { session_id });
+  const whole = await theo.chat('Ana: Theo, book the intro call on 2038-06-02 at 15:00\nTheo: It is booked.\nBen: Thanks', { session_id });
   assert.equal(whole.status, 200, whole.text);
   assert.equal(whole.json.actions.length, 0, whole.text);
-  const { events } = (await theo.api('GET', '/api/schedule?from=2027-06-01T00:00:00Z&to=2027-06-30T00:00:00Z')).json;
+  const { events } = (await theo.api('GET', '/api/schedule?from=2038-06-01T00:00:00Z&to=2038-06-30T00:00:00Z')).json;
   assert.equal(events.filter((e) => e.summary === 'Corrected').length, 1, JSON.stringify(events));
   assert.equal(again.json.events[0].id, first.json.events[0].id);
 });

@@ -31,6 +31,12 @@ export async function postgres(way) {
     log: () => readFileSync(join(folder, 'server.log'), 'utf8'),
     // pg_ctl leaves the server behind with the pipes it was given.
     ctl: (...args) => execFileSync(env.TEST_POSTGRES_CTL, args, { stdio: 'ignore' }),
+    // A new session has the value when this returns.
+    async set(name, value) {
+      await sql('postgres', `alter system set ${name} = ${value}`);
+      this.ctl('reload');
+      for (let i = 0; i < 500 && await sql('postgres', `show ${name}`) !== value; i++) await pause(20);
+    },
     create: (name) => exec(env.TEST_POSTGRES_CREATE, [name]),
     url: (name, rest = '', at = port) => `postgres://theo:secret@127.0.0.1:${at}/theo_${name}${rest}`,
     rows: async (name, query) => Number(await sql(`theo_${name}`, query)),

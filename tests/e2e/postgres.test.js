@@ -11,7 +11,7 @@ import { postgres } from './postgres-server.js';
 
 const exec = promisify(execFile);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const book = (marker) => `Ana: marker ${marker}\nBen: Theo, book a call about ${marker} on 2 March 2027 at 15:00`;
+const book = (marker) => `Ana: marker ${marker}\nBen: Theo, book a call about ${marker} on 2 March 2038 at 15:00`;
 let server, missing;
 
 // Theo on it, with a key that was made beforehand.
@@ -194,9 +194,7 @@ on('verify-full: a wrong CA and a wrong name are refused, the right ones are tak
     execFileSync('chmod', ['600', to]);
   }
   await server.create('tls');
-  await server.sql('postgres', 'alter system set ssl = on');
-  server.ctl('reload');
-  await pause(300);
+  await server.set('ssl', 'on');
   const url = (ca, host) => `postgres://theo:secret@${host}:${server.port}/theo_tls?sslmode=verify-full&sslrootcert=${join(dir, ca)}`;
   const plan = (to) => run(['migrate', '--dry-run', '--data-dir', join(dir, 'data')], { env: { THEO_STORE: to } });
   try {
@@ -305,9 +303,7 @@ on('the roles of deploy/postgres: one makes the tables, the other serves and may
 
 on('eight instances that start at once make the tables once', async (dir) => {
   await server.create('once');
-  await server.sql('postgres', "alter system set log_statement = 'ddl'");
-  server.ctl('reload');
-  await pause(200);
+  await server.set('log_statement', 'ddl');
   const from = server.log().length;
   const env = { THEO_STORE: server.url('once').replace('postgres://', 'postgresql://') };
   mkdirSync(join(dir, 'data'), { recursive: true });
@@ -338,9 +334,7 @@ on('an index is made online, and one whose making broke off is made again', asyn
   assert.equal(planned.code, 0, planned.stderr);
   assert.deepEqual(planned.stdout.trim().split('\n').sort(), ['add column rule to table schedules', 'drop broken index approvals_by_state_due_at',
     'make index approvals_by_state_due_at', 'make index outbox_by_state_due_at', 'protect table inbox by row-level security']);
-  await server.sql('postgres', "alter system set log_statement = 'ddl'");
-  server.ctl('reload');
-  await pause(200);
+  await server.set('log_statement', 'ddl');
   const from = server.log().length;
   const many = await Promise.all([migrate(), migrate(), migrate()]);
   await server.sql('postgres', 'alter system reset log_statement');

@@ -40,7 +40,7 @@ for (const provider of providers) {
       await t.test('two tools at once, then the answer', async () => {
         mock.reset();
         const book = (summary, start) => ({ name: 'schedule', arguments: JSON.stringify({ summary, start, duration_minutes: 30 }) });
-        mock.on({ userMessage: /book/, hasToolResult: false }, { toolCalls: [book('One', '2027-03-02T15:00:00Z'), book('Two', '2027-03-03T15:00:00Z')] });
+        mock.on({ userMessage: /book/, hasToolResult: false }, { toolCalls: [book('One', '2038-03-02T15:00:00Z'), book('Two', '2038-03-03T15:00:00Z')] });
         mock.on({ hasToolResult: true }, { content: 'Both are booked.' });
         const { json, text } = await theo.chat(`${ask}book both calls`);
         assert.equal(json?.reply, 'Both are booked.', text);

@@ -220,12 +220,14 @@ test('without Redis each instance keeps the limit for itself, with what it let t
     await connected(theo);
     const { key } = await newKey(theo);
     const ask = async () => (await theo.api('GET', '/api/auth/whoami', undefined, { Authorization: `Bearer ${key}` })).status;
+    const begun = performance.now();
     for (let i = 0; i < 30; i++) assert.equal(await ask(), 200);
     await server.down();
     const after = [];
     for (let i = 0; i < 40; i++) after.push(await ask());
     const passed = after.filter((status) => status === 200).length;
-    assert.ok(passed >= 10 && passed <= 20, `${passed} of 40`);
+    const refilled = (performance.now() - begun) / 1500; // 40 a minute
+    assert.ok(passed >= 10 && passed <= 11 + refilled, `${passed} of 40, ${refilled} refilled`);
     assert.equal(after.filter((status) => status === 429).length, 40 - passed);
   } finally {
     await theo.stop();

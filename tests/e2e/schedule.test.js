@@ -9,22 +9,22 @@ after(async () => { await theo.stop(); });
 
 const intro = {
   summary: 'Acme × Globex intro', attendees: ['ana@acme.example', 'ben@globex.example'],
-  start: '2027-03-02T15:00:00+01:00', duration_minutes: 30, time_zone: 'Europe/Madrid',
+  start: '2038-03-02T15:00:00+01:00', duration_minutes: 30, time_zone: 'Europe/Madrid',
 };
 
 test('book, read, move, list, cancel', async () => {
   const made = await theo.api('POST', '/api/schedule', intro);
   assert.equal(made.status, 201, made.text);
-  assert.equal(new Date(made.json.start).toISOString(), '2027-03-02T14:00:00.000Z');
-  assert.equal(new Date(made.json.end).toISOString(), '2027-03-02T14:30:00.000Z');
+  assert.equal(new Date(made.json.start).toISOString(), '2038-03-02T14:00:00.000Z');
+  assert.equal(new Date(made.json.end).toISOString(), '2038-03-02T14:30:00.000Z');
   assert.equal(made.json.attendees.length, 2);
   const path = `/api/schedule/${made.json.id}`;
 
-  const moved = await theo.api('PATCH', path, { start: '2027-03-03T10:00:00+01:00' });
+  const moved = await theo.api('PATCH', path, { start: '2038-03-03T10:00:00+01:00' });
   assert.equal(moved.status, 200, moved.text);
   assert.equal(new Date(moved.json.end) - new Date(moved.json.start), 30 * 60000);
 
-  const list = await theo.api('GET', '/api/schedule?from=2027-03-01T00:00:00Z&to=2027-04-01T00:00:00Z');
+  const list = await theo.api('GET', '/api/schedule?from=2038-03-01T00:00:00Z&to=2038-04-01T00:00:00Z');
   assert.equal(list.status, 200);
   const items = list.json.events ?? list.json.items;
   assert.deepEqual(items.map((e) => e.id), [made.json.id]);
@@ -34,7 +34,7 @@ test('book, read, move, list, cancel', async () => {
   assert.ok([200, 204].includes((await theo.api('DELETE', path)).status), 'cancel is idempotent');
   const after_ = await theo.api('GET', path);
   assert.equal(after_.json.status, 'cancelled');
-  assert.equal((await theo.api('PATCH', path, { start: '2027-03-04T10:00:00Z' })).status, 422);
+  assert.equal((await theo.api('PATCH', path, { start: '2038-03-04T10:00:00Z' })).status, 422);
 });
 
 test('a phrase instead of a start', async () => {
@@ -48,9 +48,9 @@ test('a phrase instead of a start', async () => {
 
 test('daylight saving: a time that does not exist moves forward, one that does keeps its zone', async () => {
   const made = await theo.api('POST', '/api/schedule',
-    { summary: 'Early', when: '2027-03-28 02:30', duration_minutes: 30, time_zone: 'Europe/Madrid', attendees: [] });
+    { summary: 'Early', when: '2038-03-28 02:30', duration_minutes: 30, time_zone: 'Europe/Madrid', attendees: [] });
   assert.equal(made.status, 201, made.text);
-  assert.equal(new Date(made.json.start).toISOString(), '2027-03-28T01:30:00.000Z');
+  assert.equal(new Date(made.json.start).toISOString(), '2038-03-28T01:30:00.000Z');
 });
 
 test('the same Idempotency-Key books once', async () => {
@@ -62,16 +62,16 @@ test('the same Idempotency-Key books once', async () => {
 });
 
 test('availability leaves booked times out', async () => {
-  const day = { from: '2027-06-07T00:00:00Z', to: '2027-06-08T00:00:00Z' };
+  const day = { from: '2038-06-07T00:00:00Z', to: '2038-06-08T00:00:00Z' };
   await theo.api('POST', '/api/schedule',
-    { summary: 'Busy', attendees: ['ana@acme.example'], start: '2027-06-07T10:00:00Z', duration_minutes: 60, time_zone: 'UTC' });
+    { summary: 'Busy', attendees: ['ana@acme.example'], start: '2038-06-07T10:00:00Z', duration_minutes: 60, time_zone: 'UTC' });
   const { status, json, text } = await theo.api('POST', '/api/schedule/availability',
     { ...day, duration_minutes: 30, time_zone: 'UTC', attendees: ['ana@acme.example'] });
   assert.equal(status, 200, text);
   assert.ok(json.slots.length > 0);
   for (const slot of json.slots) {
     const start_ = new Date(slot.start), end = new Date(slot.end);
-    assert.ok(end <= new Date('2027-06-07T10:00:00Z') || start_ >= new Date('2027-06-07T11:00:00Z'),
+    assert.ok(end <= new Date('2038-06-07T10:00:00Z') || start_ >= new Date('2038-06-07T11:00:00Z'),
       `${slot.start} overlaps`);
   }
 });
@@ -82,7 +82,7 @@ test('iCalendar export', async () => {
   assert.equal(status, 200);
   assert.match(headers.get('content-type'), /^text\/calendar/);
   assert.match(text, /^BEGIN:VCALENDAR\r\n/);
-  assert.match(text, /DTSTART:20270302T140000Z\r\n/);
+  assert.match(text, /DTSTART:20380302T140000Z\r\n/);
   assert.match(text, /SUMMARY:Comma\\, semicolon\\; done\r\n/);
   for (const line of text.split('\r\n')) assert.ok(Buffer.byteLength(line) <= 75, line);
 });

@@ -5,7 +5,7 @@ import http from 'node:http';
 import { House } from './telegram-theo.js';
 
 const policy = 'policy:\n  tools:\n    schedule: {approval: required}\n';
-const call = (name, hour = 15) => `@TheoBot book a call about ${name} on 2 March 2027 at ${hour}:00`;
+const call = (name, hour = 15) => `@TheoBot book a call about ${name} on 2 March 2038 at ${hour}:00`;
 
 async function open(t, options = {}) {
   let made;
@@ -18,7 +18,7 @@ async function open(t, options = {}) {
   t.after(() => house.close());
   return { house, tg: house.tg, ...made };
 }
-const events = async (house) => (await house.theo.api('GET', '/api/schedule?include_cancelled=true&from=2027-01-01T00:00:00Z&to=2028-01-01T00:00:00Z')).json.events;
+const events = async (house) => (await house.theo.api('GET', '/api/schedule?include_cancelled=true&from=2038-01-01T00:00:00Z&to=2039-01-01T00:00:00Z')).json.events;
 const see = (tg, chat, id) => tg.spoken(chat).find((m) => m.id === id);
 const becomes = (tg, chat, id, pattern) => tg.until(() => pattern.test(see(tg, chat, id).text) && see(tg, chat, id), { ms: 12000, what: `${pattern} in ${see(tg, chat, id).text}` });
 const answered = (tg, press) => tg.until(() => press.answer, { what: 'the answer to the press' });
@@ -30,7 +30,7 @@ test('an approval: only admins may, the message says who decided, and it happens
   await tg.said(group);
   ana.says(group, call('Acme'));
   const asked = await tg.said(group, { matching: /Book this call/ });
-  assert.match(asked.text, /^Book this call\?\n📅 Call\nTue 2 Mar 2027, 15:00–15:30 CET/);
+  assert.match(asked.text, /^Book this call\?\n📅 Call\nTue 2 Mar 2038, 15:00–15:30 CET/);
   assert.deepEqual(labels(asked), ['Approve', 'Refuse']);
   assert.match((await answered(tg, eve.presses(asked.message, 'Approve'))).text, /admin/);
   assert.equal((await events(house)).length, 0);
@@ -58,7 +58,7 @@ test('a card: time in the chat\'s zone, and cancelling it asks once more', async
   await tg.said(group);
   ana.says(group, `${call('Acme')} with Ben`);
   const card = await tg.said(group, { matching: /📅/ });
-  assert.match(card.text, /📅 .*\n.*2 Mar 2027, 15:00–15:30 CET/);
+  assert.match(card.text, /📅 .*\n.*2 Mar 2038, 15:00–15:30 CET/);
   assert.deepEqual(labels(card), ['Move', 'Cancel']);
   assert.match((await answered(tg, eve.presses(card.message, 'Cancel'))).text, /Only who takes part/);
   await answered(tg, ana.presses(card.message, 'Cancel'));
@@ -94,10 +94,10 @@ test('a card offers three free times and moves the event; what others changed me
 
   ana.presses(card.message, 'Cancel');
   await becomes(tg, group, card.id, /Cancel this for everyone/);
-  const patch = await house.theo.api('PATCH', `/api/schedule/${event.id}`, { start: '2027-03-05T09:00:00Z', end: '2027-03-05T09:30:00Z' });
+  const patch = await house.theo.api('PATCH', `/api/schedule/${event.id}`, { start: '2038-03-05T09:00:00Z', end: '2038-03-05T09:30:00Z' });
   assert.equal(patch.status, 200, patch.text);
   assert.match((await answered(tg, ana.presses(card.message, 'Yes, cancel it'))).text, /changed it meanwhile/);
-  await becomes(tg, group, card.id, /5 Mar 2027/);
+  await becomes(tg, group, card.id, /5 Mar 2038/);
   assert.equal((await events(house))[0].status, 'confirmed');
 });
 
@@ -245,7 +245,7 @@ async function slowModel(t) {
     const { messages } = JSON.parse(body);
     const said = JSON.stringify(messages), last = messages.at(-1);
     if (/take your time/.test(said)) await new Promise((r) => setTimeout(r, 4000));
-    const call = { id: 'c1', type: 'function', function: { name: 'schedule', arguments: JSON.stringify({ summary: 'Acme', start: '2027-03-02T15:00:00Z' }) } };
+    const call = { id: 'c1', type: 'function', function: { name: 'schedule', arguments: JSON.stringify({ summary: 'Acme', start: '2038-03-02T15:00:00Z' }) } };
     const booking = last.role !== 'tool' && /book a call/.test(JSON.stringify(last));
     const message = booking ? { role: 'assistant', content: null, tool_calls: [call] } : { role: 'assistant', content: last.role === 'tool' ? 'Booked.' : 'Done at last.' };
     response.writeHead(200, { 'Content-Type': 'application/json' });

@@ -32,7 +32,7 @@ const bot = (more = {}) => start({ env: {
 test('a document is read, answered from and cited; another chat does not see it', async () => {
   const ana = tg.user('Ana'), ben = tg.user('Ben');
   theo = await bot({ THEO_TELEGRAM_ALLOW: `${ana.id},${ben.id}` });
-  ana.sends(tg.bot, { document: { name: 'offer.txt', mime: 'text/plain', bytes: Buffer.from('Offer 2027\n\nThe price of one sensor is 12 euro.\n') } });
+  ana.sends(tg.bot, { document: { name: 'offer.txt', mime: 'text/plain', bytes: Buffer.from('Offer 2038\n\nThe price of one sensor is 12 euro.\n') } });
   assert.match((await tg.said(ana)).text, /read offer\.txt/);
   mock.on({ userMessage: /price of one sensor/, hasToolResult: false }, { toolCalls: [{ name: 'search_documents', arguments: '{"query":"price of one sensor"}' }] });
   mock.on({ userMessage: /price of one sensor/, hasToolResult: true }, { content: 'It is 12 euro.' });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { join } from 'node:path';
 import { rmSync } from 'node:fs';
-import { run, scratch, start } from './theo.js';
+import { nextMinute, run, scratch, start } from './theo.js';
 import { postgres } from './postgres-server.js';
 import { Telegram } from '../peers/telegram.js';
 
@@ -172,12 +172,12 @@ on('the instance that works on a chat stops: what waited there is done by the ot
 // Each instance looks for what is due by itself, and the rows of all groups are due at once.
 on('what is due is said once', 'due', async (t, store) => {
   const { tg, people: [ana], groups } = await open(t, { store, ms: () => 0, chats: ['A', 'B', 'C', 'D'] });
-  const at = Math.ceil(Date.now() / 60000 + 0.25) * 60000;
+  const at = nextMinute();
   for (const group of groups)
     for (const what of ['deck', 'contract'])
       ana.says(group, `/remind at ${new Date(at).toISOString().slice(11, 16)} UTC send the ${what}`);
   for (const group of groups) await tg.until(() => tg.spoken(group).length >= 2, { ms: 60000 });
-  for (const group of groups) await tg.until(() => tg.spoken(group).length >= 4, { ms: 110000 });
+  for (const group of groups) await tg.until(() => tg.spoken(group).length >= 4, { ms: 150000 });
   await tg.quiet(6000);
   for (const group of groups)
     assert.deepEqual(tg.spoken(group).map((one) => /Reminder: send the \w+/.exec(one.text)?.[0]).filter(Boolean).sort(),

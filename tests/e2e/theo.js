@@ -33,16 +33,36 @@ export function cleanEnv(extra) {
   return { ...env, NO_COLOR: '1', ...extra };
 }
 
-export function freePort() {
-  return new Promise((resolve, reject) => {
+// Below the ports that the system gives to outgoing connections, and from a place of each process's own:
+// between the look and its use nobody else takes it, also with several files at a time.
+let nextPort = 10000 + Math.floor(Math.random() * 22000);
+
+export async function freePort() {
+  for (;;) {
+    const port = nextPort;
+    nextPort = port === 31999 ? 10000 : port + 1;
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
     const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+    server.on('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
+
+// Until check() is true; throws when it takes longer than any machine should.
+export async function until(what, check, ms = 60000) {
+  for (const end = performance.now() + ms; !await check();) {
+    if (performance.now() > end) throw new Error(`${what} did not come`);
+    await new Promise((r) => setTimeout(r, 20));
+  }
+}
+
+// The next full minute that is not too near to be spoken of, in ms.
+export const nextMinute = () => Math.ceil((Date.now() + 20000) / 60000) * 60000;
 
 export function scratch() {
   return mkdtempSync(join(tmpdir(), 'theo-e2e-'));

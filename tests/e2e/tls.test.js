@@ -45,7 +45,7 @@ test('TLS 1.2 and up, http/1.1, certificates read again on SIGHUP', async () => 
     certificate(dir, 'second');
     theo.child.kill('SIGHUP');
     let now;
-    for (let i = 0; i < 50 && now?.name !== 'second'; i++) {
+    for (let i = 0; i < 500 && now?.name !== 'second'; i++) {
       await new Promise((r) => setTimeout(r, 100));
       now = await subject(theo.port);
     }
@@ -82,7 +82,7 @@ backend b
   const proxy = spawn('haproxy', ['-f', config, '-db'], { stdio: 'ignore' });
   try {
     let status;
-    for (let i = 0; i < 50 && !status; i++) {
+    for (let i = 0; i < 500 && !status; i++) {
       await new Promise((r) => setTimeout(r, 100));
       status = await fetch(`http://127.0.0.1:${port}/healthz`).then((r) => r.status, () => undefined);
     }

@@ -2,7 +2,7 @@
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { start, raw, run } from './theo.js';
+import { start, raw, run, until } from './theo.js';
 
 let theo;
 before(async () => {
@@ -170,7 +170,7 @@ test('wrong keys are limited by the address they come from, and nobody else is',
     assert.ok(Number(told.headers.get('retry-after')) > 0);
     assert.equal((await as(`Bearer ${limited.key}`, '203.0.113.7')).status, 200);
     problem(await as(wrong, '203.0.113.8'), 401);
-    assert.match(limited.log, /auth\.limited.*203\.0\.113\.7/);
+    await until('the log', () => /auth\.limited.*203\.0\.113\.7/.test(limited.log));
   } finally {
     await limited.stop();
   }
@@ -182,13 +182,14 @@ test('SIGTERM lets a running request finish and exits 0', async () => {
   let out = '';
   socket.on('data', (d) => { out += d; });
   const body = JSON.stringify({ chat_context: 'Ana: Theo, what did we agree?' });
-  socket.write(`POST /api/chat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${other.key}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`);
-  await new Promise((r) => setTimeout(r, 200));
+  socket.write(`POST /api/chat HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${other.key}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`);
+  await until('the reading of the head', () => out.includes('100 Continue'));
+  socket.write(body.slice(0, 10));
   other.child.kill('SIGTERM');
   await new Promise((r) => setTimeout(r, 200));
   socket.write(body.slice(10));
   const end = await other.exited; // a second SIGTERM would mean: at once
-  assert.match(out, /^HTTP\/1\.1 200 /);
+  assert.match(out, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
   assert.deepEqual(end, { code: 0, signal: null });
   await other.stop();
 });

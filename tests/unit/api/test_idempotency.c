@@ -108,7 +108,7 @@ TEST(a_failed_run_is_tried_again_without_repeating_its_effects)
 
     script.tool = "schedule";
     script.arguments =
-        "{\"action\":\"book\",\"summary\":\"Call\",\"when\":\"2 March 2027 at 15:00\"}";
+        "{\"action\":\"book\",\"summary\":\"Call\",\"when\":\"2 March 2038 at 15:00\"}";
     script.fail_after_tool = true;
     asked = ask(&h, HTTP_POST, "/api/chat", body, KEY);
     expect_problem(t, &asked, 503);

@@ -59,7 +59,7 @@ TEST(deleting_leaves_nothing_behind)
 
     script.tool = "schedule";
     script.arguments =
-        "{\"action\":\"book\",\"summary\":\"Call\",\"when\":\"2 March 2027 at 15:00\"}";
+        "{\"action\":\"book\",\"summary\":\"Call\",\"when\":\"2 March 2038 at 15:00\"}";
     chat = post(&h, "/api/chat", "{\"chat_context\":\"Ana: one\\nBen: Theo, book it\"}");
     session = json_get_str(chat.json, "session_id");
     run = json_get_str(chat.json, "run_id");
