@@ -83,12 +83,13 @@ static void print_event(const struct json *event)
     struct cli_style style = cli_style(1);
     struct str status = json_get_str(event, "status");
 
-    printf("%s%-27.*s%s %-20.*s %s%.*s%s", style.bold, STR_ARG(json_get_str(event, "start")),
-        style.plain, STR_ARG(json_get_str(event, "time_zone")), style.bold,
-        STR_ARG(json_get_str(event, "summary")), style.plain);
+    printf("%s%-27.*s%s %-20.*s %s%.*s%s  %s%.*s%s", style.bold,
+        STR_ARG(json_get_str(event, "start")), style.plain,
+        STR_ARG(json_get_str(event, "time_zone")), style.dim, STR_ARG(json_get_str(event, "id")),
+        style.plain, style.bold, STR_ARG(json_get_str(event, "summary")), style.plain);
     if (!str_is(status, "confirmed"))
         printf(" %s(%.*s)%s", style.yellow, STR_ARG(status), style.plain);
-    printf("  %s%.*s%s\n", style.dim, STR_ARG(json_get_str(event, "id")), style.plain);
+    printf("\n");
 }
 
 static int print_answer(
@@ -122,6 +123,8 @@ static int check_usage(const struct schedule_options *options, int argc, char **
     bool one = strcmp(verb, "show") == 0 || strcmp(verb, "cancel") == 0;
     int64_t minutes;
 
+    if (argc < 2)
+        return cli_wrong("say theo schedule book | list | show ID | cancel ID");
     if (!one && strcmp(verb, "book") != 0 && strcmp(verb, "list") != 0)
         return cli_wrong("say schedule book, list, show ID or cancel ID, not \"%.40s\"", verb);
     if (strcmp(verb, "book") == 0 && (!options->summary || (!options->when && !options->start)))

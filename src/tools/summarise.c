@@ -103,8 +103,8 @@ static int run(const struct tool_call *call, struct tool_result *ret_result)
     count = choose(items, count, focus, max);
     *ret_result = (struct tool_result){
         .content = write_items(items, count, call->arena),
-        .summary = str_printf(
-            call->arena, "Summed up %zu messages in %zu points", call->chat->count, count),
+        .summary = str_printf(call->arena, "Summed up %zu message%s in %zu point%s",
+            call->chat->count, call->chat->count == 1 ? "" : "s", count, count == 1 ? "" : "s"),
         .event = STR(""),
     };
     return 0;
