@@ -352,7 +352,7 @@ static int conduct(struct going *going, bool *ret_failed)
     run->deadline_ms = loop_now_ms(fiber_loop()) + run->house->config->run_timeout_ms;
     deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
-    live_run_begin(run->house->live, run->row.id);
+    live_run_begin(run->house->live, run->row.workspace_id, run->row.id);
     rc = furnish(run);
     run->store_failed = rc < 0;
     if (rc == 0)

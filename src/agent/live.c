@@ -12,6 +12,7 @@ struct live_run {
     char id[ULID_LEN + 1];
     struct loop *loop;
     struct fiber *fiber;
+    char workspace_id[]; /* ends with a NUL */
 };
 
 struct live_runs {
@@ -55,13 +56,14 @@ static struct live_run **find(struct live_runs *live, struct str id)
     return at;
 }
 
-void live_run_begin(struct live_runs *live, struct str run_id)
+void live_run_begin(struct live_runs *live, struct str workspace_id, struct str run_id)
 {
     struct live_run **bucket, *run;
 
     if (!live || run_id.len != ULID_LEN)
         return;
-    run = xcalloc(1, sizeof(*run));
+    run = xcalloc(1, sizeof(*run) + workspace_id.len + 1);
+    memcpy(run->workspace_id, workspace_id.ptr, workspace_id.len);
     memcpy(run->id, run_id.ptr, ULID_LEN);
     run->loop = fiber_loop();
     run->fiber = fiber_self();
@@ -134,12 +136,26 @@ bool live_run_cancel(struct live_runs *live, struct str run_id)
     return true;
 }
 
-size_t live_run_count(struct live_runs *live)
+static bool has(const struct str *ids, size_t count, const char *id)
 {
-    size_t count;
+    for (size_t i = 0; i < count; i++)
+        if (str_is(ids[i], id))
+            return true;
+    return false;
+}
+
+size_t live_run_workspaces(struct live_runs *live, struct arena *arena, struct str **ret_ids)
+{
+    struct str *ids;
+    size_t count = 0;
 
     pthread_mutex_lock(&live->mutex);
-    count = live->count;
+    ids = arena_array(arena, struct str, live->count);
+    for (size_t i = 0; i < BUCKETS && live->count > 0; i++)
+        for (const struct live_run *run = live->buckets[i]; run; run = run->next)
+            if (!has(ids, count, run->workspace_id))
+                ids[count++] = str_dup(arena, str_from(run->workspace_id));
     pthread_mutex_unlock(&live->mutex);
+    *ret_ids = ids;
     return count;
 }

@@ -108,6 +108,25 @@ int run_recover(const struct agent_house *house, struct str workspace_id, size_t
     return rc < 0 ? rc : recover_open(house, workspace_id, STR("cancelling"), ret_count);
 }
 
+/* Those of a page that nobody goes on with: others go on after approvals, under a lease. */
+static int interrupt_left(const struct agent_house *house, struct store_page *page,
+    struct arena *arena, size_t *ret_count)
+{
+    struct run_row *rows = page->rows;
+    size_t kept = 0;
+    int rc;
+
+    for (size_t i = 0; i < page->count; i++)
+        if (str_empty(rows[i].checkpoint))
+            rows[kept++] = rows[i];
+    page->count = kept;
+    if (kept == 0)
+        return 0;
+    rc = interrupt_page(house, page, arena);
+    *ret_count += rc == 0 ? kept : 0;
+    return MIN(rc, 0); /* somebody else was at it too */
+}
+
 int run_interrupt_old(
     const struct agent_house *house, struct str workspace_id, int64_t before_ms, size_t *ret_count)
 {
@@ -126,19 +145,13 @@ int run_interrupt_old(
             .limit = RECOVER_PAGE,
             .cursor = STR("")};
         struct store_page page;
-        struct run_row *rows;
-        size_t kept = 0;
 
-        rc = store_list(house->store, &query, &arena, &page);
-        rows = rc == 0 ? page.rows : NULL;
-        for (size_t j = 0; rc == 0 && j < page.count; j++)
-            if (str_empty(rows[j].checkpoint)) /* others go on after approvals, under a lease */
-                rows[kept++] = rows[j];
-        page.count = kept;
-        if (rc == 0 && kept > 0)
-            rc = interrupt_page(house, &page, &arena);
-        *ret_count += rc == 0 ? kept : 0;
-        rc = MIN(rc, 0); /* somebody else was at it too */
+        do {
+            rc = store_list(house->store, &query, &arena, &page);
+            query.cursor = page.cursor;
+            if (rc == 0)
+                rc = interrupt_left(house, &page, &arena, ret_count);
+        } while (rc == 0 && !str_empty(query.cursor));
     }
     arena_deinit(&arena);
     return rc;

@@ -216,7 +216,7 @@ int run_chat(const struct agent_house *house, const struct run_request *request,
     memcpy(context->run_id, run->row.id.ptr, ULID_LEN + 1);
     deadline = fiber_set_deadline(MIN(fiber_deadline(), run->deadline_ms));
     metric_add(M_RUNS_IN_FLIGHT, NULL, 1);
-    live_run_begin(house->live, run->row.id);
+    live_run_begin(house->live, run->row.workspace_id, run->row.id);
     rc = journaled(run);
     live_run_end(house->live, run->row.id);
     metric_add(M_RUNS_IN_FLIGHT, NULL, -1);

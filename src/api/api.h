@@ -66,7 +66,8 @@ MUST_CHECK int api_purge(struct api *api, struct str workspace_id, size_t *ret_c
 /* Go on with paused runs whose process died, and end those whose approvals expired. Yields. */
 MUST_CHECK int api_sweep(struct api *api, struct str workspace_id, size_t *ret_count);
 
-/* End the runs of this process that were cancelled through another one. Yields. */
-MUST_CHECK int api_cancel_noted(struct api *api, struct str workspace_id);
+/* End the runs of this process that were cancelled through another one, in every workspace that has
+ * any: 0, or the last failure. Yields. */
+MUST_CHECK int api_cancel_noted(struct api *api);
 
 #endif

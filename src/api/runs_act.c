@@ -138,9 +138,8 @@ int runs_cancel(struct exchange *x)
     return rc < 0 ? rc : err_set(ERR_CONFLICT, "The run is changing just now; try again.");
 }
 
-int api_cancel_noted(struct api *api, struct str workspace_id)
+static int cancel_noted(struct api *api, struct str workspace_id, struct arena *arena)
 {
-    struct live_runs *live = api->house->live;
     struct store_query query = {.entity = STORE_RUNS,
         .workspace_id = workspace_id,
         .index = 1,
@@ -148,15 +147,31 @@ int api_cancel_noted(struct api *api, struct str workspace_id)
         .limit = PAGE,
         .cursor = STR("")};
     struct store_page page;
-    struct arena arena;
     int rc;
 
-    if (live_run_count(live) == 0)
-        return 0;
+    do {
+        rc = store_list(api->house->store, &query, arena, &page);
+        for (size_t i = 0; rc == 0 && i < page.count; i++)
+            (void)live_run_cancel(api->house->live, ((const struct run_row *)page.rows)[i].id);
+        query.cursor = page.cursor;
+    } while (rc == 0 && !str_empty(query.cursor));
+    return rc;
+}
+
+int api_cancel_noted(struct api *api)
+{
+    struct arena arena;
+    struct str *ids;
+    size_t count;
+    int rc = 0;
+
     arena_init(&arena);
-    rc = store_list(api->house->store, &query, &arena, &page);
-    for (size_t i = 0; rc == 0 && i < page.count; i++)
-        (void)live_run_cancel(live, ((const struct run_row *)page.rows)[i].id);
+    count = live_run_workspaces(api->house->live, &arena, &ids);
+    for (size_t i = 0; i < count; i++) {
+        int failed = cancel_noted(api, ids[i], &arena);
+
+        rc = failed < 0 ? failed : rc;
+    }
     arena_deinit(&arena);
     return rc;
 }

@@ -41,12 +41,32 @@ static int call_remote(const struct caller *caller, enum http_method method, str
     return rc;
 }
 
+static int need_workspace(const struct caller *caller, struct arena *arena)
+{
+    struct str id = str_from(caller->workspace);
+    struct workspace_row row;
+    int rc = store_get(caller->boot->store, STORE_WORKSPACES, id, id, arena, &row);
+
+    return rc == STORE_MISSING
+               ? err_field(ERR_NOT_FOUND, "workspace",
+                     "There is no workspace %s; `theo keys create --workspace %s` makes it.",
+                     caller->workspace, caller->workspace)
+               : rc;
+}
+
 int caller_call(const struct caller *caller, enum http_method method, struct str path,
     struct str query, struct str body, struct arena *arena, struct api_answer *ret_answer)
 {
     if (caller->url)
         return call_remote(caller, method, path, query, body, arena, ret_answer);
-    api_local(&caller->boot->api, method, path, query, body, BOOT_WORKSPACE, arena, ret_answer);
+    if (caller->workspace && !caller->new_workspace) {
+        int rc = need_workspace(caller, arena);
+
+        if (rc < 0)
+            return rc;
+    }
+    api_local(&caller->boot->api, method, path, query, body,
+        caller->workspace ? str_from(caller->workspace) : BOOT_WORKSPACE, arena, ret_answer);
     return 0;
 }
 

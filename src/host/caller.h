@@ -10,6 +10,8 @@ struct caller {
     struct boot *boot;
     const char *url; /* NULL: in this process */
     const char *key;
+    const char *workspace; /* in this process; NULL: the first one */
+    bool new_workspace;    /* it is made when it is missing */
 };
 
 #define CALLER_OPTIONS(caller)                                                                     \

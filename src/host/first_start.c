@@ -95,6 +95,30 @@ static int ensure_key(struct boot *boot, struct arena *arena, struct first_start
     return make_key(boot, arena, result);
 }
 
+struct recovering {
+    const struct agent_house *house;
+    size_t count;
+};
+
+static int recover(void *ctx, const struct workspace_row *row)
+{
+    struct recovering *recovering = ctx;
+    size_t count = 0;
+    int rc = run_recover(recovering->house, row->id, &count);
+
+    recovering->count += count;
+    return rc;
+}
+
+static int recover_all(struct boot *boot, size_t *ret_count)
+{
+    struct recovering recovering = {.house = &boot->house};
+    int rc = store_each_workspace(boot->store, recover, &recovering);
+
+    *ret_count = recovering.count;
+    return rc;
+}
+
 int first_start(struct boot *boot, void *arg)
 {
     struct first_start *result = arg;
@@ -105,7 +129,7 @@ int first_start(struct boot *boot, void *arg)
     if (rc == 0)
         rc = ensure_key(boot, &arena, result);
     if (rc == 0 && boot->api.sole_at_start)
-        rc = run_recover(&boot->house, BOOT_WORKSPACE, &result->recovered);
+        rc = recover_all(boot, &result->recovered);
     arena_deinit(&arena);
     return rc;
 }

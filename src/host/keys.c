@@ -121,6 +121,9 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
         return cli_wrong("there is a word too many: \"%.60s\"", argv[argc - 1]);
     if (verb[0] == 'r' && argc < 3)
         return cli_wrong("keys %s needs the id of a key; `theo keys list` shows them", verb);
+    if (options->caller.workspace && options->caller.url)
+        return cli_wrong("--workspace and --url exclude each other: a server makes keys of the "
+                         "workspace that --key belongs to");
     if (!str_to_i64(str_from(options->grace), &grace))
         return cli_wrong("--grace-seconds must be a whole number, not \"%.40s\"", options->grace);
     return 0;
@@ -137,8 +140,8 @@ int keys_command(int argc, char **argv)
         {"json", CLI_FLAG, &options.json, NULL, "Print JSON."},
         {"to", CLI_STR, &options.rotation.to, "PROVIDER",
             "rotate-master: the new key's provider, as in key-provider."},
-        {"workspace", CLI_STR, &options.rotation.workspace, "ID",
-            "rotate-data: one workspace only."},
+        {"workspace", CLI_STR, &options.caller.workspace, "ID",
+            "The workspace (default), made by create; rotate-data: only it."},
         {"reseal", CLI_FLAG, &options.rotation.reseal, NULL,
             "rotate-data: seal old rows anew, then drop the former keys."},
         CALLER_OPTIONS(options.caller),
@@ -152,6 +155,7 @@ int keys_command(int argc, char **argv)
         return cli_fail(rc);
     if (argc == 2 && strncmp(argv[1], "rotate-", 7) == 0) {
         options.rotation.json = options.json;
+        options.rotation.workspace = options.caller.workspace;
         status = rotate_command(&boot, argv[1], &options.rotation);
         boot_close(&boot);
         return status;
@@ -162,7 +166,8 @@ int keys_command(int argc, char **argv)
         return status;
     }
     arena_init(&arena);
-    rc = caller_open(&options.caller, &boot, strcmp(argv[1], "create") != 0);
+    options.caller.new_workspace = strcmp(argv[1], "create") == 0;
+    rc = caller_open(&options.caller, &boot, !options.caller.new_workspace);
     if (rc == 0)
         rc = call(&options, argv[1], argv[2], &arena, &answer);
     status = rc < 0 ? cli_fail(rc) : print_answer(&options, argv[1], argv[2], &answer, &arena);

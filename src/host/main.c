@@ -77,10 +77,10 @@ const struct command commands[] = {
         "flags; the later wins. Each line's name is also the flag: log.level is --log-level.",
         config_command},
     {"keys", NULL, "Create, list, rotate and revoke API keys",
-        "keys create --name NAME --scopes \"chat read\" [--expires TIME]\n"
-        "keys list\n"
-        "keys rotate ID [--grace-seconds N]\n"
-        "keys revoke ID\n"
+        "keys create --name NAME --scopes \"chat read\" [--expires TIME] [--workspace ID]\n"
+        "keys list [--workspace ID]\n"
+        "keys rotate ID [--grace-seconds N] [--workspace ID]\n"
+        "keys revoke ID [--workspace ID]\n"
         "keys rotate-master [--to PROVIDER]\n"
         "keys rotate-data [--workspace ID] [--reseal]",
         "Scopes: admin (everything), chat, schedule, read, keys. Works beside a running server,\n"

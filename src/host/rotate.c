@@ -4,11 +4,10 @@
 
 #include <unistd.h>
 
-#define PAGE 100
-
 struct task {
     const struct rotation *rotation;
     int64_t workspaces;
+    int64_t since_ms; /* resealing began, monotonic */
     struct store_reseal total;
     char id[512]; /* of the master key that is new */
     int64_t shown_ms;
@@ -80,23 +79,11 @@ static int reseal_one(struct task *task, struct str workspace, int64_t since_ms)
     return rc;
 }
 
-static int reseal_all(struct task *task, int64_t since_ms)
+static int reseal_each(void *ctx, const struct workspace_row *row)
 {
-    struct store_query query = {
-        .entity = STORE_WORKSPACES, .index = STORE_ALL, .limit = PAGE, .cursor = STR("")};
-    struct store_page page;
-    struct arena arena;
-    int rc;
+    struct task *task = ctx;
 
-    arena_init(&arena);
-    do {
-        rc = store_list(task->boot->store, &query, &arena, &page);
-        for (size_t i = 0; rc == 0 && i < page.count; i++)
-            rc = reseal_one(task, ((const struct workspace_row *)page.rows)[i].id, since_ms);
-        query.cursor = page.cursor;
-    } while (rc == 0 && !str_empty(query.cursor));
-    arena_deinit(&arena);
-    return rc;
+    return reseal_one(task, row->id, task->since_ms);
 }
 
 static int rotate_data(struct boot *boot, void *arg)
@@ -104,8 +91,8 @@ static int rotate_data(struct boot *boot, void *arg)
     struct task *task = arg;
     struct str workspace = str_from(task->rotation->workspace);
     int rc = store_rotate_data(boot->store, workspace, &task->workspaces);
-    int64_t since_ms = env_mono_ms(boot->env);
 
+    task->since_ms = env_mono_ms(boot->env);
     if (rc < 0 || !task->rotation->reseal)
         return rc;
     if (!task->rotation->json)
@@ -113,8 +100,8 @@ static int rotate_data(struct boot *boot, void *arg)
             "Sealing old rows anew; until no instance can seal with a former key this takes at "
             "least %lld seconds (three times key-refresh-seconds).\n",
             (long long)(3 * boot->config.key_refresh_seconds));
-    return str_empty(workspace) ? reseal_all(task, since_ms)
-                                : reseal_one(task, workspace, since_ms);
+    return str_empty(workspace) ? store_each_workspace(boot->store, reseal_each, task)
+                                : reseal_one(task, workspace, task->since_ms);
 }
 
 static void print_data(const struct task *task)

@@ -79,15 +79,45 @@ static void apply_retention(struct boot *boot)
             LOG_I64("messages", stats.messages), LOG_I64("runs", stats.runs));
 }
 
+/* A workspace that fails does not keep the others from it; who is told to stop does. */
+static int next_workspace(const char *event, const struct workspace_row *row, int rc)
+{
+    if (rc == ERR_CANCELLED)
+        return rc;
+    if (rc < 0)
+        log_warn(event, LOG_STR("workspace", row->id), LOG_ERR);
+    return 0;
+}
+
+static int purge(void *ctx, const struct workspace_row *row)
+{
+    size_t count;
+
+    return next_workspace("idempotency.purge", row, api_purge(ctx, row->id, &count));
+}
+
+static int sweep(void *ctx, const struct workspace_row *row)
+{
+    size_t count;
+
+    return next_workspace("approvals.sweep", row, api_sweep(ctx, row->id, &count));
+}
+
+static void in_each_workspace(
+    struct lane *lane, int (*visit)(void *ctx, const struct workspace_row *row))
+{
+    struct api *api = &lane->server->boot.api;
+
+    if (store_each_workspace(api->house->store, visit, api) < 0)
+        log_warn("workspaces.read", LOG_ERR);
+}
+
 static void keep_clean(void *arg)
 {
     struct lane *lane = arg;
-    struct api *api = &lane->server->boot.api;
-    size_t count;
 
     while (fiber_sleep(PURGE_MS) == 0) {
-        if (api_purge(api, BOOT_WORKSPACE, &count) < 0)
-            log_warn("idempotency.purge", LOG_ERR);
+        in_each_workspace(lane, purge);
         apply_retention(&lane->server->boot);
     }
 }
@@ -95,12 +125,8 @@ static void keep_clean(void *arg)
 /* Paused runs that nobody goes on with: at the start, and every while. */
 static void keep_going(void *arg)
 {
-    struct lane *lane = arg;
-    size_t count;
-
     do
-        if (api_sweep(&lane->server->boot.api, BOOT_WORKSPACE, &count) < 0)
-            log_warn("approvals.sweep", LOG_ERR);
+        in_each_workspace(arg, sweep);
     while (fiber_sleep(SWEEP_MS) == 0);
 }
 
@@ -109,7 +135,7 @@ static void hear_cancels(void *arg)
     struct lane *lane = arg;
 
     while (fiber_sleep(SECOND_MS) == 0)
-        if (api_cancel_noted(&lane->server->boot.api, BOOT_WORKSPACE) < 0)
+        if (api_cancel_noted(&lane->server->boot.api) < 0)
             log_warn("runs.cancels", LOG_ERR);
 }
 

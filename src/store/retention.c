@@ -184,44 +184,33 @@ static int purge_expired(
     return r;
 }
 
-static int apply_to_workspace(struct store *store, const struct workspace_row *row, int64_t now_ms,
-    struct erase_stats *stats, int64_t *expired)
+struct applying {
+    struct store *store;
+    int64_t now_ms, expired;
+    struct erase_stats stats;
+};
+
+static int apply_to_workspace(void *ctx, const struct workspace_row *row)
 {
+    struct applying *applying = ctx;
     int64_t days = retention_days(row->settings);
-    int r = purge_expired(store, row->id, now_ms, expired);
+    int r = purge_expired(applying->store, row->id, applying->now_ms, &applying->expired);
 
     if (r == 0 && days > 0)
-        r = apply_to_sessions(store, row->id, now_ms - days * 24 * HOUR_MS, stats);
+        r = apply_to_sessions(
+            applying->store, row->id, applying->now_ms - days * 24 * HOUR_MS, &applying->stats);
     return r;
 }
 
 int retention_apply(
     struct store *store, int64_t now_ms, struct erase_stats *ret_stats, int64_t *ret_expired)
 {
-    struct store_query query = {
-        .entity = STORE_WORKSPACES, .index = STORE_ALL, .limit = PAGE, .cursor = STR("")};
-    struct erase_stats stats = {0};
-    int64_t expired = 0;
-    struct arena arenas[2];
-    struct store_page page;
-    int turn = 0, r;
+    struct applying applying = {.store = store, .now_ms = now_ms};
+    int r = store_each_workspace(store, apply_to_workspace, &applying);
 
-    arena_init(&arenas[0]);
-    arena_init(&arenas[1]);
-    do {
-        arena_reset(&arenas[turn]);
-        r = store_list(store, &query, &arenas[turn], &page);
-        for (size_t i = 0; r == 0 && i < page.count; i++)
-            r = apply_to_workspace(
-                store, &((const struct workspace_row *)page.rows)[i], now_ms, &stats, &expired);
-        query.cursor = page.cursor;
-        turn ^= 1;
-    } while (r == 0 && !str_empty(query.cursor));
-    arena_deinit(&arenas[0]);
-    arena_deinit(&arenas[1]);
     if (r == 0) {
-        *ret_stats = stats;
-        *ret_expired = expired;
+        *ret_stats = applying.stats;
+        *ret_expired = applying.expired;
     }
     return r;
 }

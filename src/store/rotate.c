@@ -3,7 +3,6 @@
  * stays; a new data key is stored before anything is sealed with it. */
 #include "store/front.h"
 
-#define PAGE 100
 #define DATA_KEYS_MAX 64 /* of one workspace; beyond it old rows should be sealed anew first */
 
 /* Each of the row's wrapped keys under the new master key; those that are so already stay. */
@@ -54,29 +53,35 @@ static int change_row(struct store *store, struct str id,
     return r;
 }
 
+struct changing {
+    struct store *store;
+    int (*change)(struct store *store, struct workspace_row *row, struct arena *arena);
+    int64_t count;
+};
+
+static int change_one(void *ctx, const struct workspace_row *row)
+{
+    struct changing *changing = ctx;
+    struct arena arena;
+    int r;
+
+    arena_init(&arena);
+    r = change_row(changing->store, row->id, changing->change, &arena);
+    arena_deinit(&arena);
+    changing->count++;
+    return r;
+}
+
 static int change_all(struct store *store,
     int (*change)(struct store *store, struct workspace_row *row, struct arena *arena),
     int64_t *ret_count)
 {
-    struct store_query query = {
-        .entity = STORE_WORKSPACES, .index = STORE_ALL, .limit = PAGE, .cursor = STR("")};
-    struct arena arena;
-    struct store_page page;
-    int64_t count = 0;
-    int r;
+    struct changing changing = {.store = store, .change = change};
+    int r = store_each_workspace(store, change_one, &changing);
 
-    arena_init(&arena);
-    do {
-        r = store_list(store, &query, &arena, &page);
-        for (size_t i = 0; r >= 0 && i < page.count; i++, count++)
-            r = change_row(store, ((const struct workspace_row *)page.rows)[i].id, change, &arena);
-        query.cursor = page.cursor;
-    } while (r >= 0 && !str_empty(query.cursor));
-    arena_deinit(&arena);
-    if (r < 0)
-        return r;
-    *ret_count = count;
-    return 0;
+    if (r == 0)
+        *ret_count = changing.count;
+    return r;
 }
 
 /* The second pass takes those that were made while the first went by. */

@@ -187,6 +187,10 @@ MUST_CHECK int store_claim(struct store *store, const struct store_claim *claim,
 
 /* Make sure a workspace exists (with its data key) and can be sealed for. Cached. Yields. */
 MUST_CHECK int store_workspace(struct store *store, struct str workspace_id);
+/* Every workspace, one after the other; those made meanwhile may be left out. What visit() returns
+ * below 0 ends it. Yields. */
+MUST_CHECK int store_each_workspace(
+    struct store *store, int (*visit)(void *ctx, const struct workspace_row *row), void *ctx);
 
 /* Give the store another master key (sealer_prepare() says which): every workspace's data keys are
  * wrapped anew, while others use the store; then a key file is replaced (sealer_promote_next).

@@ -109,7 +109,7 @@ TEST(missing_columns_and_indexes_are_added)
     struct run_row row = a_run("w1", "r1", "s1", 1), got;
 
     fill(t, 1);
-    run_sql(t, "ALTER TABLE runs DROP COLUMN error; DROP INDEX runs_by_open_created_at; "
+    run_sql(t, "ALTER TABLE runs DROP COLUMN error; DROP INDEX runs_by_listed_created_at; "
                "DROP TABLE effects; UPDATE meta SET value = 'older' WHERE name = 'schema'");
     REQUIRE_OK(suite_open_url(t, "sqlite", &s));
     row.error = STR("model down");
@@ -117,9 +117,10 @@ TEST(missing_columns_and_indexes_are_added)
     EXPECT_OK(get_row(&s, STORE_RUNS, "w1", "r1", &got));
     EXPECT_STR(got.error, "model down");
     suite_close(&s);
-    run_sql(t, "SELECT 1 FROM runs INDEXED BY runs_by_open_created_at "
-               "WHERE workspace_id = '' AND open = 'running' AND open <> ''; SELECT count(*) FROM "
-               "effects");
+    run_sql(t,
+        "SELECT 1 FROM runs INDEXED BY runs_by_listed_created_at "
+        "WHERE workspace_id = '' AND listed = 'running' AND listed <> ''; SELECT count(*) FROM "
+        "effects");
 }
 
 /* Overwrite a part of the closed database. */

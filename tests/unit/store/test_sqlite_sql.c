@@ -75,11 +75,11 @@ TEST(update_names_only_the_indexed_columns_that_change)
     EXPECT_EQ(sqlite_indexed_columns(&store_schemas[STORE_RUNS], columns), 3);
     sqlite_sql(&store_schemas[STORE_RUNS], SQL_UPDATE, 0, &sql);
     EXPECT(strstr(sql.ptr, " sealed = ") != NULL);
-    EXPECT(strstr(sql.ptr, " open = ") == NULL);
+    EXPECT(strstr(sql.ptr, " listed = ") == NULL);
     EXPECT(strstr(sql.ptr, " created_at = ") == NULL);
     buf_clear(&sql);
     sqlite_sql(&store_schemas[STORE_RUNS], SQL_UPDATE, 4, &sql);
-    EXPECT(strstr(sql.ptr, " open = ") != NULL);
+    EXPECT(strstr(sql.ptr, " listed = ") != NULL);
     EXPECT(strstr(sql.ptr, " session_id = ") == NULL);
 }
 
