@@ -1,6 +1,7 @@
 #include "agent/memory.h"
 
 #include "agent/definition.h"
+#include "agent/taint.h"
 #include "runtime/loop.h"
 #include "secure/keys.h"
 #include "store/messages.h"
@@ -313,11 +314,28 @@ static int store_notes(const struct agent_house *house, struct memory_row *summa
     return store_with_state(house->store, summary, true, arena, advance_covered);
 }
 
+/* What a tainted run answered may say what somebody else wanted it to; a note of it would taint
+ * nobody. So where there may be such an answer among the messages, those of people are noted alone.
+ */
+static size_t leave_out_tainted(
+    struct message_row *messages, size_t count, struct str state, struct arena *arena)
+{
+    size_t kept = 0;
+
+    if (taint_last(state, arena) < messages[0].seq)
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (str_is(messages[i].direction, "in"))
+            messages[kept++] = messages[i];
+    return kept;
+}
+
 static int write_in(const struct agent_house *house, struct str workspace_id, struct str session_id,
     struct arena *arena, size_t *ret_notes)
 {
     struct message_row *messages = NULL;
     struct memory_notes notes = {0};
+    struct chat_session_row session;
     struct memory_row summary;
     size_t count = 0;
     int rc = read_summary(house->store, workspace_id, session_id, arena, &summary);
@@ -327,10 +345,15 @@ static int write_in(const struct agent_house *house, struct str workspace_id, st
             house->store, workspace_id, session_id, summary.message_seq, arena, &messages, &count);
     if (rc < 0 || count == 0)
         return rc;
+    /* Read behind the messages: an answer among them is in its state already. */
+    rc = store_get(house->store, STORE_CHAT_SESSIONS, workspace_id, session_id, arena, &session);
+    if (rc != 0)
+        return MIN(rc, 0); /* deleted meanwhile */
+    summary.message_seq = messages[count - 1].seq;
+    count = leave_out_tainted(messages, count, session.state, arena);
     rc = make_notes(house, messages, count, summary.body, arena, &notes);
     if (rc < 0)
         return rc;
-    summary.message_seq = messages[count - 1].seq;
     rc = store_notes(house, &summary, &notes, arena);
     if (rc == 0)
         *ret_notes = notes.count;

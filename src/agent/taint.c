@@ -41,16 +41,47 @@ void taint_read(const struct json *list, struct arena *arena, struct taint *ret_
 
 #define EARLIER "earlier:"
 
-void taint_inherit(struct taint *taint, struct str state, int64_t first, struct arena *arena)
+/* The session's note; NULL when there is none. */
+static const struct json *noted(struct str state, struct arena *arena)
 {
-    const struct json *root, *left;
+    const struct json *root;
 
     if (str_find(state, STR("\"taint\""), 0) < 0 || json_parse(arena, state, &root) < 0)
+        return NULL;
+    return json_get(root, "taint");
+}
+
+int64_t taint_last(struct str state, struct arena *arena)
+{
+    return json_get_i64(noted(state, arena), "seq", 0);
+}
+
+struct str taint_moved(struct str state, int64_t seq, struct arena *arena)
+{
+    const struct json *note = noted(state, arena);
+    struct buf out = BUF_IN(arena);
+    struct json_writer w;
+
+    json_init(&w, &out);
+    json_object_begin(&w);
+    if (note) {
+        json_name(&w, "taint");
+        json_object_begin(&w);
+        json_i64_member(&w, "seq", seq);
+        json_put_members(&w, note, "seq");
+        json_object_end(&w);
+    }
+    json_object_end(&w);
+    return buf_str(&out);
+}
+
+void taint_inherit(struct taint *taint, struct str state, int64_t first, struct arena *arena)
+{
+    const struct json *note = noted(state, arena);
+
+    if (json_get_i64(note, "seq", 0) < MAX(first, (int64_t)1))
         return;
-    left = json_get(root, "taint");
-    if (json_get_i64(left, "seq", 0) < MAX(first, (int64_t)1))
-        return;
-    for (const struct json *one = json_first(json_get(left, "sources")); one; one = json_next(one))
+    for (const struct json *one = json_first(json_get(note, "sources")); one; one = json_next(one))
         taint_add(taint, arena, "earlier", json_str(one));
 }
 

@@ -7,7 +7,9 @@
  *
  * What such a run answers stands in the chat, and may say what somebody else wanted it to: it is
  * noted in the session's state, as {"taint":{"seq":12,"sources":["tool:read_page"]}}, and taints
- * later runs ("earlier:tool:read_page") as long as they see that answer.
+ * later runs ("earlier:tool:read_page") as long as they see that answer. A fork takes the note
+ * along. What is kept beyond the window is free of it: no notes are made of such answers
+ * (memory.c), and tool_recall says that what it found is untrusted when one may be among it.
  */
 #ifndef AGENT_TAINT_H
 #define AGENT_TAINT_H
@@ -33,6 +35,10 @@ void taint_read(const struct json *list, struct arena *arena, struct taint *ret_
 /* Taint from the answer that a session's state names, when message number first or one behind it
  * is that answer. */
 void taint_inherit(struct taint *taint, struct str state, int64_t first, struct arena *arena);
+/* The number of that answer, the last one that was given by a tainted run; 0: there is none. */
+int64_t taint_last(struct str state, struct arena *arena);
+/* The member of a session's state in which that answer has number seq instead; "{}" without one. */
+struct str taint_moved(struct str state, int64_t seq, struct arena *arena);
 /* The sources that were inherited, without "earlier:", as a member "taint"; nothing when there are
  * none. */
 void taint_write_inherited(struct json_writer *w, const struct taint *taint);

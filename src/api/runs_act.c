@@ -1,11 +1,12 @@
 /* What can be done to a run: cancel it, go on with it, fork it.
  *
- * Cancelling is noted in the run's row (open: "cancelling") for whichever process works on it; the
- * one that does looks for such notes every second (api_cancel_noted()). Going on is another run on
- * the same chat under the same seed: what the first one did, it finds in the ledger. A fork is a
+ * Cancelling is noted in the run's row (listed: "cancelling") for whichever process works on it;
+ * the one that does looks for such notes every second (api_cancel_noted()). Going on is another run
+ * on the same chat under the same seed: what the first one did, it finds in the ledger. A fork is a
  * new chat with the history up to a run, and a run of its own there. */
 #include "agent/approval.h"
 #include "agent/live.h"
+#include "agent/taint.h"
 #include "api/exchange.h"
 #include "store/messages.h"
 
@@ -374,6 +375,19 @@ static int read_part(struct exchange *x, const struct run_row *run, int64_t to, 
     return 0;
 }
 
+/* The copy may hold a tainted answer when it holds the session's last one, or one before that: its
+ * own last answer counts as such. */
+static struct str fork_state(struct exchange *x, const struct chat_session_row *session,
+    const struct message_row **newest_first, size_t count)
+{
+    int64_t last = taint_last(session->state, x->arena);
+
+    for (size_t i = 0; i < count; i++)
+        if (str_is(newest_first[i]->direction, "out") && newest_first[i]->seq <= last)
+            return taint_moved(session->state, (int64_t)(count - i), x->arena);
+    return STR("{}");
+}
+
 /* The chat up to the run's input, or with its answer, in a session of its own. *ret_count: the
  * number of its last message there. */
 static int copy_chat(struct exchange *x, const struct run_row *run, int64_t to, bool answer,
@@ -398,7 +412,7 @@ static int copy_chat(struct exchange *x, const struct run_row *run, int64_t to, 
     session.id = ulid_new(x->env, x->arena);
     session.chat_key = STR("");
     session.channel = STR("api");
-    session.state = STR("{}");
+    session.state = fork_state(x, &session, messages, count);
     copies = arena_array(x->arena, struct message_row, count);
     for (size_t i = 0; i < count; i++) {
         copies[i] = *messages[count - 1 - i];

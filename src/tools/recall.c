@@ -1,4 +1,5 @@
 /* recall: search in the stored history of this very chat, and of no other. */
+#include "agent/taint.h"
 #include "agent/tool.h"
 #include "store/messages.h"
 #include "text/digest.h"
@@ -29,6 +30,7 @@ struct match {
     struct str party, text;
     int64_t at_ms;
     int score;
+    int64_t answer_seq; /* its number when the agent said it; else 0 */
 };
 
 struct search {
@@ -94,8 +96,8 @@ static bool is_question_to_agent(const struct message_row *row, struct str agent
 /* Messages come newest first, so of two equals the newer one stays in front. */
 static void consider(struct search *search, const struct message_row *row)
 {
-    struct match match = {
-        row->author, row->body, row->at ? row->at : row->created_at, score(search, row)};
+    struct match match = {row->author, row->body, row->at ? row->at : row->created_at,
+        score(search, row), str_is(row->direction, "out") ? row->seq : 0};
     size_t at = search->count;
 
     search->seen++;
@@ -169,9 +171,30 @@ static struct str write_matches(const struct search *search, struct arena *arena
     return buf_str(&out);
 }
 
+/* The session names the last answer of a run that had read what others wrote: those before it may
+ * be such answers too. */
+static int may_be_tainted(
+    const struct tool_call *call, const struct search *search, bool *ret_untrusted)
+{
+    struct chat_session_row session;
+    int64_t first = INT64_MAX;
+    int rc;
+
+    for (size_t i = 0; i < search->count; i++)
+        if (search->matches[i].answer_seq > 0)
+            first = MIN(first, search->matches[i].answer_seq);
+    if (first == INT64_MAX)
+        return 0;
+    rc = store_get(call->store, STORE_CHAT_SESSIONS, call->workspace_id, call->session_id,
+        call->arena, &session);
+    *ret_untrusted = rc == 0 && taint_last(session.state, call->arena) >= first;
+    return MIN(rc, 0);
+}
+
 static int run(const struct tool_call *call, struct tool_result *ret_result)
 {
     struct search *search = arena_new(call->arena, struct search);
+    bool untrusted = false;
     int rc;
 
     search->limit = (size_t)MIN(json_get_i64(call->args, "limit", LIMIT_DEFAULT), LIMIT_MAX);
@@ -183,7 +206,11 @@ static int run(const struct tool_call *call, struct tool_result *ret_result)
     if (rc < 0)
         return rc;
     leave_out_by_name(search);
+    rc = may_be_tainted(call, search, &untrusted);
+    if (rc < 0)
+        return rc;
     *ret_result = (struct tool_result){
+        .untrusted = untrusted,
         .content = write_matches(search, call->arena),
         .summary =
             str_printf(call->arena, "Found %zu messages in this chat's history", search->count),

@@ -95,3 +95,42 @@ TEST(recall_finds_by_speaker_and_in_long_histories)
     EXPECT_EQ(fixture_call(&f, &tool_recall, "{}"), ERR_INVALID);
     fixture_close(&f);
 }
+
+/* The agent's own answers up to the last tainted one may say what others wanted. */
+TEST(recall_says_that_an_answer_may_be_tainted)
+{
+    static const struct {
+        const char *query, *state;
+        bool untrusted;
+    } cases[] = {{"price", "{\"taint\":{\"seq\":6,\"sources\":[\"tool:read_page\"]}}", false},
+        {"address", "{\"taint\":{\"seq\":6,\"sources\":[\"tool:read_page\"]}}", true},
+        {"address", "{\"taint\":{\"seq\":5,\"sources\":[\"tool:read_page\"]}}", true},
+        {"address", "{\"taint\":{\"seq\":4,\"sources\":[\"tool:read_page\"]}}", false},
+        {"address", "{}", false}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct chat_session_row session = {.workspace_id = STR("main"),
+            .id = STR("S"),
+            .kind = STR("chat"),
+            .state = str_from(cases[i].state)};
+        struct message_row answer = {.workspace_id = STR("main"),
+            .session_id = STR("S"),
+            .seq = 5,
+            .direction = STR("out"),
+            .author = STR("Theo"),
+            .body = STR("The address is eve@evil.example")};
+        struct store_batch batch;
+        struct fixture f;
+
+        REQUIRE(open_history(t, &f));
+        store_batch_init(&batch, t->arena);
+        store_insert(&batch, STORE_CHAT_SESSIONS, &session);
+        store_insert(&batch, STORE_MESSAGES, &answer);
+        REQUIRE_OK(store_commit(f.store, &batch));
+        REQUIRE_OK(fixture_call(
+            &f, &tool_recall, str_printf(t->arena, "{\"query\":\"%s\"}", cases[i].query).ptr));
+        EXPECT(json_len(json_get(f.content, "matches")) > 0);
+        EXPECT_EQ(f.result.untrusted, cases[i].untrusted);
+        fixture_close(&f);
+    }
+}
