@@ -19,23 +19,14 @@ import sys
 import tempfile
 import time
 
-
-def skip(reason):
-    print(f"1..0 # SKIP {reason}")
-    sys.exit(0)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+import peer
 
 
 def find_program(name, more=()):
     folders = [*more, "/usr/sbin", "/usr/local/sbin"]
     found = shutil.which(name) or shutil.which(name, path=":".join(folders))
     if not found:
-        skip(f"{name} is not installed")
+        peer.skip(f"{name} is not installed")
     return found
 
 
@@ -53,7 +44,7 @@ def unprivileged():
         except KeyError:
             continue
         return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"]
-    skip("there is no unprivileged user to run PostgreSQL as")
+    peer.skip("there is no unprivileged user to run PostgreSQL as")
 
 
 def script(folder, name, body):
@@ -65,7 +56,7 @@ def script(folder, name, body):
 
 class Server:
     def __init__(self, folder, settings="-c shared_buffers=64MB -c fsync=off"):
-        self.folder, self.port, self.prefix = folder, free_port(), unprivileged()
+        self.folder, self.port, self.prefix = folder, peer.free_port(), unprivileged()
         self.data = folder / "data"
         run = shlex.join([*self.prefix])
         if self.prefix:
@@ -93,7 +84,7 @@ class Server:
 
 class PgBouncer:
     def __init__(self, folder, server):
-        program, self.port = find_program("pgbouncer"), free_port()
+        program, self.port = find_program("pgbouncer"), peer.free_port()
         (folder / "users").write_text('"theo" "secret"\n')
         (folder / "pgbouncer.ini").write_text(f"""[databases]
 * = host=127.0.0.1 port={server.port}
@@ -141,8 +132,8 @@ def main():
             if os.environ.get("TEST_POSTGRES_LOG"):
                 sys.stderr.write((folder / "server.log").read_text())
         finally:
-            for peer in reversed(peers):
-                peer.stop()
+            for one in reversed(peers):
+                one.stop()
         sys.exit(status)
 
 

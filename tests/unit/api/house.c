@@ -33,15 +33,14 @@ static int scripted_chat(void *state, const struct model_request *request, struc
     struct model_reply *ret_reply, enum model_error *ret_error)
 {
     struct model_tool_call *call = arena_new(arena, struct model_tool_call);
-    int rc = script.sleep_ms ? fiber_sleep(script.sleep_ms) : 0;
 
     (void)state;
     script.calls++;
     if (script.answer)
         return script.answer(request, arena, ret_reply);
-    if (rc < 0 || script.fail || (script.fail_after_tool && has_tool_result(request))) {
-        *ret_error = rc < 0 ? MODEL_CANCELLED : MODEL_UNAVAILABLE;
-        return rc < 0 ? rc : err_set(ERR_UNAVAILABLE, "The scripted model is down.");
+    if (script.fail || (script.fail_after_tool && has_tool_result(request))) {
+        *ret_error = MODEL_UNAVAILABLE;
+        return err_set(ERR_UNAVAILABLE, "The scripted model is down.");
     }
     *ret_reply = (struct model_reply){
         .content = str_from(script.reply), .model = STR("scripted"), .attempts = 1};

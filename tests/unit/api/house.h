@@ -16,7 +16,6 @@
 struct script {
     const char *reply;
     const char *tool, *arguments; /* called once before the reply; NULL: none */
-    int64_t sleep_ms;             /* before it answers */
     bool fail;                    /* it is down */
     bool fail_after_tool;         /* it is down once the tool has run */
     int calls;

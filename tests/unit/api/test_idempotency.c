@@ -72,6 +72,20 @@ static void ask_late(void *arg)
     late->asked = ask(late->house, HTTP_POST, "/api/chat", ASK, KEY);
 }
 
+static bool may_answer;
+
+static int answers_when_it_may(
+    const struct model_request *request, struct arena *arena, struct model_reply *ret_reply)
+{
+    (void)request, (void)arena;
+    while (!may_answer)
+        if (fiber_sleep(1) < 0)
+            return ERR_CANCELLED;
+    *ret_reply =
+        (struct model_reply){.content = STR("Done."), .model = STR("scripted"), .attempts = 1};
+    return 0;
+}
+
 TEST(while_the_first_is_running_a_repeat_waits)
 {
     BEGIN(NULL);
@@ -79,12 +93,14 @@ TEST(while_the_first_is_running_a_repeat_waits)
     struct fiber *fiber;
     struct asked asked;
 
-    script.sleep_ms = 300;
+    may_answer = false;
+    script.answer = answers_when_it_may;
     fiber = fiber_spawn_joinable(fiber_loop(), "late", ask_late, &late);
     while (__atomic_load_n(&h.api.runs_in_flight, __ATOMIC_RELAXED) == 0)
         REQUIRE_OK(fiber_sleep(1));
     asked = ask(&h, HTTP_POST, "/api/chat", ASK, KEY);
     expect_problem(t, &asked, 409);
+    may_answer = true;
     EXPECT_OK(fiber_join(fiber));
     EXPECT_EQ(late.asked.status, 200);
     END;

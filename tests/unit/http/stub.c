@@ -15,7 +15,7 @@ struct stub {
     pthread_mutex_t lock;
     pthread_t threads[PEERS_MAX];
     int peers[PEERS_MAX];
-    int peer_count, request_count, hung_up;
+    int peer_count, request_count, hung_up, ended;
     struct buf log;
 };
 
@@ -108,6 +108,9 @@ static void *serve(void *arg)
         open = open && !step.close;
     }
     shutdown(peer->fd, SHUT_RDWR);
+    pthread_mutex_lock(&peer->stub->lock);
+    peer->stub->ended++;
+    pthread_mutex_unlock(&peer->stub->lock);
     free(peer);
     return NULL;
 }
@@ -171,6 +174,11 @@ int stub_connections(struct stub *stub)
 int stub_hung_up(struct stub *stub)
 {
     return read_locked(stub, &stub->hung_up);
+}
+
+int stub_ended(struct stub *stub)
+{
+    return read_locked(stub, &stub->ended);
 }
 
 struct str stub_stop(struct stub *stub, struct arena *arena)

@@ -23,6 +23,7 @@ int stub_port(const struct stub *stub);
 int stub_requests(struct stub *stub);
 int stub_connections(struct stub *stub);
 int stub_hung_up(struct stub *stub); /* connections that the client closed during a hang */
+int stub_ended(struct stub *stub);   /* connections that the stub closed, for whatever reason */
 /* End the threads; the bytes of all requests in order, in arena. */
 struct str stub_stop(struct stub *stub, struct arena *arena);
 

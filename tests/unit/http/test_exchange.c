@@ -116,7 +116,10 @@ TEST(exchange_drops_what_the_server_closes_while_idle)
     struct http_call call = call_to(t, stub, HTTP_POST);
     struct http_reply reply;
     EXPECT_OK(http_send(t->arena, &call, &reply));
-    REQUIRE_OK(fiber_sleep(50));
+    while (stub_ended(stub) == 0)
+        REQUIRE_OK(fiber_sleep(1));
+    for (int i = 0; i < 5; i++) /* turns of the loop, in which it hears of it */
+        REQUIRE_OK(fiber_sleep(1));
     EXPECT_OK(http_send(t->arena, &call, &reply));
     EXPECT_STR(reply.body, "b");
     EXPECT_EQ(stub_connections(stub), 2);
