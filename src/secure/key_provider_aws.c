@@ -1,10 +1,9 @@
 /* The master key in AWS KMS (docs.aws.amazon.com/kms/latest/APIReference: Encrypt, Decrypt), with
  * the workspace and the key's number as encryption context. */
-#include "base/json.h"
-#include "http/client.h"
 #include "http/retry.h"
 #include "http/url.h"
 #include "secure/aws_credentials.h"
+#include "secure/aws_json.h"
 #include "secure/key_provider.h"
 
 #include <sodium.h>
@@ -27,29 +26,12 @@ struct aws_kms {
 
 struct kms_answer {
     const struct json *root; /* NULL when it was no JSON */
-    struct str code, message;
+    struct aws_refusal refusal;
 };
 
 static struct aws_kms *of(struct key_provider *provider)
 {
     return (struct aws_kms *)provider;
-}
-
-static bool is_one_of(struct str code, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (str_is(code, names[i]))
-            return true;
-    return false;
-}
-
-static bool may_repeat(int status, struct str code)
-{
-    static const char *const codes[] = {"ThrottlingException", "Throttling",
-        "LimitExceededException", "RequestLimitExceeded", "TooManyRequestsException",
-        "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException"};
-
-    return status == 429 || status >= 500 || is_one_of(code, codes, ARRAY_LEN(codes));
 }
 
 static int bad_credentials(struct aws_kms *kms, struct str code, struct str message)
@@ -62,7 +44,7 @@ static int bad_credentials(struct aws_kms *kms, struct str code, struct str mess
         return err_set(ERR_UNAUTHORIZED,
             "The AWS credentials have expired, so KMS does not open the data keys: renew them, or "
             "give Theo a role instead.");
-    if (!is_one_of(code, unknown, ARRAY_LEN(unknown)))
+    if (!aws_code_in(code, unknown, ARRAY_LEN(unknown)))
         return 0;
     if (str_find(message, STR("Signature expired"), 0) >= 0 ||
         str_find(message, STR("not yet current"), 0) >= 0)
@@ -111,74 +93,47 @@ static int bad_key(struct aws_kms *kms, const char *operation, const struct key_
 }
 
 static int final_error(struct aws_kms *kms, const char *operation, const struct key_use *use,
-    int status, const struct kms_answer *answer)
+    int status, const struct aws_refusal *refusal)
 {
-    int r = bad_credentials(kms, answer->code, answer->message);
+    int r = bad_credentials(kms, refusal->code, refusal->message);
 
     if (r == 0)
-        r = bad_key(kms, operation, use, answer->code, answer->message);
+        r = bad_key(kms, operation, use, refusal->code, refusal->message);
     if (r < 0)
         return r;
-    if (may_repeat(status, answer->code))
+    if (aws_may_repeat(status, refusal->code))
         return err_set(ERR_UNAVAILABLE,
             "AWS KMS goes on refusing kms:%s (status %d, %.*s): look at the request quota of the "
             "account and at the service's health.",
-            operation, status, STR_ARG(answer->code));
+            operation, status, STR_ARG(refusal->code));
     return err_set(ERR_PROTOCOL, "AWS KMS at %.*s refused kms:%s (status %d, %.*s): %.*s",
-        STR_ARG(kms->url), operation, status, STR_ARG(answer->code),
-        (int)MIN(answer->message.len, (size_t)200), answer->message.ptr);
+        STR_ARG(kms->url), operation, status, STR_ARG(refusal->code),
+        (int)MIN(refusal->message.len, (size_t)200), refusal->message.ptr);
 }
 
 static int send_once(struct aws_kms *kms, struct arena *arena, const char *operation,
     struct str body, struct http_reply *ret_reply)
 {
-    const struct http_header headers[] = {
-        {STR("content-type"), STR("application/x-amz-json-1.1")},
-        {STR("x-amz-target"), str_printf(arena, "TrentService.%s", operation)},
-    };
-    struct sigv4_request request = {.method = "POST",
-        .host = kms->host,
-        .path = STR("/"),
-        .headers = headers,
-        .header_count = ARRAY_LEN(headers),
-        .body = body,
-        .region = kms->region,
-        .service = STR("kms"),
-        .wall_ms = env_wall_ms(kms->provider.env)};
-    struct aws_credentials credentials;
-    struct http_headers signed_headers;
-    struct http_call call;
-    int r = aws_credentials_get(NULL, kms->provider.env, arena, &credentials);
-
-    if (r < 0)
-        return err_wrap("AWS KMS");
-    signed_headers = sigv4_sign(arena, &credentials, &request);
-    call = (struct http_call){.method = HTTP_POST,
+    struct aws_json_call call = {.env = kms->provider.env,
         .url = kms->url,
-        .headers = signed_headers.items,
-        .header_count = signed_headers.count,
+        .host = kms->host,
+        .region = kms->region,
+        .service = "kms",
+        .content_type = "application/x-amz-json-1.1",
+        .target = str_printf(arena, "TrentService.%s", operation),
         .body = body,
         .timeout_ms = CALL_TIMEOUT_MS,
         .max_body = ANSWER_MAX};
-    r = http_send(arena, &call, ret_reply);
+    struct aws_credentials credentials;
+    int r = aws_credentials_get(NULL, call.env, arena, &credentials);
+
+    if (r < 0)
+        return err_wrap("AWS KMS");
+    r = aws_json_send(&call, &credentials, arena, ret_reply);
     if (r == ERR_IO || r == ERR_TIMEOUT)
         err_wrap("AWS KMS at %.*s does not answer; check the region, the endpoint and the network",
             STR_ARG(kms->url));
     return r;
-}
-
-/* "com.amazonaws.kms#NotFoundException:http://…" -> the name alone. */
-static void read_error(const struct json *root, struct kms_answer *answer)
-{
-    struct str type = json_get_str(root, "__type");
-    ptrdiff_t at = str_rfind_char(type, '#');
-
-    type = str_slice(type, (size_t)(at + 1), type.len);
-    at = str_find_char(type, ':', 0);
-    answer->code = at < 0 ? type : str_slice(type, 0, (size_t)at);
-    answer->message = json_get_str(root, "message");
-    if (str_empty(answer->message))
-        answer->message = json_get_str(root, "Message");
 }
 
 /* again: whether another attempt is of use. */
@@ -188,7 +143,7 @@ static int attempt(struct aws_kms *kms, struct arena *arena, const char *operati
     struct http_reply reply;
     int r = send_once(kms, arena, operation, body, &reply);
 
-    *answer = (struct kms_answer){.code = STR(""), .message = STR("")};
+    *answer = (struct kms_answer){.refusal = {STR(""), STR("")}};
     *again = r == ERR_IO || r == ERR_TIMEOUT || r == ERR_UNAVAILABLE;
     if (r < 0)
         return r;
@@ -196,9 +151,9 @@ static int attempt(struct aws_kms *kms, struct arena *arena, const char *operati
         answer->root = NULL;
     if (reply.status == 200 && answer->root)
         return 0;
-    read_error(answer->root, answer);
-    *again = may_repeat(reply.status, answer->code);
-    return final_error(kms, operation, use, reply.status, answer);
+    answer->refusal = aws_refusal_read(answer->root);
+    *again = aws_may_repeat(reply.status, answer->refusal.code);
+    return final_error(kms, operation, use, reply.status, &answer->refusal);
 }
 
 static int call(struct aws_kms *kms, struct arena *arena, const char *operation,
@@ -211,7 +166,7 @@ static int call(struct aws_kms *kms, struct arena *arena, const char *operation,
 
     while (again && retry_next(&retry, &r)) {
         r = attempt(kms, arena, operation, use, body, &answer, &again);
-        if (r < 0 && str_starts(answer.code, STR("ExpiredToken")) && !renewed) {
+        if (r < 0 && str_starts(answer.refusal.code, STR("ExpiredToken")) && !renewed) {
             renewed = again = true; /* ahead of its time: ask for new ones, once */
             aws_credentials_forget();
         }

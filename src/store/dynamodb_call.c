@@ -1,7 +1,7 @@
 /* One call of DynamoDB's JSON protocol: signed, sent, repeated where that is safe and of use. */
-#include "http/client.h"
 #include "http/retry.h"
 #include "http/url.h"
+#include "secure/aws_json.h"
 #include "store/dynamodb.h"
 
 enum {
@@ -15,36 +15,6 @@ static const struct retry_policy policy = {
 int ddb_back_off(struct store_backend *db, int attempt)
 {
     return retry_pause(db->env, &policy, attempt + 1);
-}
-
-/* "com.amazonaws.dynamodb.v20120810#ResourceInUseException:http://…" -> the name alone. */
-static struct str error_code(struct str type)
-{
-    ptrdiff_t at = str_rfind_char(type, '#');
-
-    type = str_slice(type, (size_t)(at + 1), type.len);
-    at = str_find_char(type, ':', 0);
-    return at < 0 ? type : str_slice(type, 0, (size_t)at);
-}
-
-static bool is_one_of(struct str code, const char *const *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (str_is(code, names[i]))
-            return true;
-    return false;
-}
-
-static bool may_repeat(int status, struct str code)
-{
-    static const char *const codes[] = {"Throttling", "ThrottlingException", "ThrottledException",
-        "RequestThrottled", "RequestThrottledException", "TooManyRequestsException",
-        "ProvisionedThroughputExceededException", "TransactionInProgressException",
-        "RequestLimitExceeded", "BandwidthLimitExceeded", "LimitExceededException", "SlowDown",
-        "PriorRequestNotComplete", "ReplicatedWriteConflictException",
-        "TransactionConflictException", "InternalServerError"};
-
-    return status == 429 || status >= 500 || is_one_of(code, codes, ARRAY_LEN(codes));
 }
 
 static int refused_access(
@@ -63,7 +33,7 @@ static int refused_access(
     if (str_is(code, "ExpiredTokenException") || str_is(code, "ExpiredToken"))
         return err_set(ERR_UNAUTHORIZED,
             "The AWS credentials have expired: renew them, or give Theo a role instead.");
-    if (is_one_of(code, unknown, ARRAY_LEN(unknown)))
+    if (aws_code_in(code, unknown, ARRAY_LEN(unknown)))
         return err_set(ERR_UNAUTHORIZED,
             "DynamoDB in %.*s does not know the AWS credentials (%.*s): check AWS_ACCESS_KEY_ID, "
             "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.",
@@ -90,7 +60,7 @@ static int final_error(struct store_backend *db, const char *operation, int stat
     if (str_is(code, "ValidationException") && str_find_nocase(message, STR("size"), 0) >= 0)
         return err_set(
             ERR_TOO_LARGE, "DynamoDB refused %s as too large: %.*s", operation, STR_ARG(message));
-    if (may_repeat(status, code))
+    if (aws_may_repeat(status, code))
         return err_set(ERR_UNAVAILABLE,
             "DynamoDB goes on refusing %s (status %d, %.*s): raise the table's capacity or look at "
             "the service's health.",
@@ -105,41 +75,26 @@ static bool is_refusal(struct str code)
         "TransactionCanceledException", "ResourceNotFoundException", "ResourceInUseException",
         "IdempotentParameterMismatchException"};
 
-    return is_one_of(code, codes, ARRAY_LEN(codes));
+    return aws_code_in(code, codes, ARRAY_LEN(codes));
 }
 
 static int send_once(struct store_backend *db, struct arena *arena, const char *operation,
     struct str body, struct http_reply *ret_reply)
 {
-    const struct http_header headers[] = {
-        {STR("content-type"), STR("application/x-amz-json-1.0")},
-        {STR("x-amz-target"), str_printf(arena, "DynamoDB_20120810.%s", operation)},
-    };
-    struct sigv4_request request = {.method = "POST",
-        .host = db->host,
-        .path = STR("/"),
-        .headers = headers,
-        .header_count = ARRAY_LEN(headers),
-        .body = body,
-        .region = db->region,
-        .service = STR("dynamodb"),
-        .wall_ms = env_wall_ms(db->env)};
-    struct aws_credentials credentials;
-    struct http_headers signed_headers;
-    struct http_call call;
-    int r = aws_credentials_get(NULL, db->env, arena, &credentials);
-
-    if (r < 0)
-        return r;
-    signed_headers = sigv4_sign(arena, &credentials, &request);
-    call = (struct http_call){.method = HTTP_POST,
+    struct aws_json_call call = {.env = db->env,
         .url = db->url,
-        .headers = signed_headers.items,
-        .header_count = signed_headers.count,
+        .host = db->host,
+        .region = db->region,
+        .service = "dynamodb",
+        .content_type = "application/x-amz-json-1.0",
+        .target = str_printf(arena, "DynamoDB_20120810.%s", operation),
         .body = body,
         .timeout_ms = CALL_TIMEOUT_MS,
         .max_body = ANSWER_MAX};
-    return http_send(arena, &call, ret_reply);
+    struct aws_credentials credentials;
+    int r = aws_credentials_get(NULL, call.env, arena, &credentials);
+
+    return r < 0 ? r : aws_json_send(&call, &credentials, arena, ret_reply);
 }
 
 /* What became of one attempt: done, refused, final failure, or worth another one. */
@@ -148,7 +103,7 @@ enum verdict { VERDICT_DONE, VERDICT_FINAL, VERDICT_AGAIN, VERDICT_AGAIN_UNSURE 
 static enum verdict judge(struct store_backend *db, struct arena *arena, const char *operation,
     const struct http_reply *reply, struct ddb_reply *out, int *ret_rc)
 {
-    struct str message;
+    struct aws_refusal refusal;
     int r = json_parse(arena, reply->body, &out->root);
 
     if (reply->status == 200 && r == 0) {
@@ -161,16 +116,14 @@ static enum verdict judge(struct store_backend *db, struct arena *arena, const c
     }
     if (r < 0)
         out->root = NULL;
-    out->code = error_code(json_get_str(out->root, "__type"));
-    message = json_get_str(out->root, "message");
-    if (str_empty(message))
-        message = json_get_str(out->root, "Message");
+    refusal = aws_refusal_read(out->root);
+    out->code = refusal.code;
     if (is_refusal(out->code)) {
         *ret_rc = DDB_REFUSED;
         return VERDICT_DONE;
     }
-    *ret_rc = final_error(db, operation, reply->status, out->code, message);
-    if (!may_repeat(reply->status, out->code))
+    *ret_rc = final_error(db, operation, reply->status, refusal.code, refusal.message);
+    if (!aws_may_repeat(reply->status, out->code))
         return VERDICT_FINAL;
     return reply->status >= 500 ? VERDICT_AGAIN_UNSURE : VERDICT_AGAIN;
 }
