@@ -50,6 +50,8 @@ struct evaluation_set {
     size_t count;
 };
 
+extern const struct evaluator evaluation_grounded; /* figures that were read */
+
 /* From src/catalog.def, ends with a NULL; set before anything is read. */
 void evaluation_register(const struct evaluator *const *evaluations);
 /* Read a list of names or {name: options}. As guard_set_read(). */

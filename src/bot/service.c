@@ -269,6 +269,27 @@ static void put_back(struct service_due *due)
         log_warn("bot.service_not_put_back", LOG_ERR); /* its lease ends */
 }
 
+struct doing {
+    struct bot *bot;
+    struct schedule_row row;
+};
+
+static void do_one(void *arg)
+{
+    struct doing *doing = arg;
+    struct arena arena;
+    struct service_due due = {.bot = doing->bot,
+        .arena = &arena,
+        .row = doing->row,
+        .now_ms = env_wall_ms(doing->bot->options.env)};
+
+    arena_init(&arena);
+    if (do_due(&due) < 0)
+        put_back(&due);
+    arena_deinit(&arena);
+}
+
+/* Side by side: a model may have to write one, and nobody's reminder waits for that. */
 static int claim_some(struct bot *bot, bool all, size_t *ret_count)
 {
     int64_t now = env_wall_ms(bot->options.env);
@@ -280,6 +301,8 @@ static int claim_some(struct bot *bot, bool all, size_t *ret_count)
         .lease_ms = CLAIM_LEASE_MS,
         .owner = bot->options.owner.id,
         .limit = CLAIM_COUNT};
+    struct fiber *fibers[CLAIM_COUNT];
+    struct doing doings[CLAIM_COUNT];
     struct store_page page;
     struct arena arena;
     int rc;
@@ -287,13 +310,11 @@ static int claim_some(struct bot *bot, bool all, size_t *ret_count)
     arena_init(&arena);
     rc = store_claim(bot->options.store, &claim, &arena, &page);
     for (size_t i = 0; rc == 0 && i < page.count; i++) {
-        struct service_due due = {
-            .bot = bot, .arena = &arena, .row = ((struct schedule_row *)page.rows)[i]};
-
-        due.now_ms = env_wall_ms(bot->options.env);
-        if (do_due(&due) < 0)
-            put_back(&due);
+        doings[i] = (struct doing){bot, ((struct schedule_row *)page.rows)[i]};
+        fibers[i] = fiber_spawn_joinable(fiber_loop(), "bot.service", do_one, &doings[i]);
     }
+    if (rc == 0)
+        fiber_join_all(fibers, page.count);
     *ret_count = rc == 0 ? page.count : 0;
     arena_deinit(&arena);
     return rc;

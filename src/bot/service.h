@@ -54,6 +54,13 @@ struct transcript service_talk(const struct message_row *rows, size_t count, str
 /* "Mon 2 Mar 2026" */
 struct str service_day(struct arena *arena, int64_t at_ms, const struct zone *zone);
 
+/* service_words.c */
+/* What talk says of the task, in the words of the configured model, as Markdown. The extract when
+ * that is the built-in one, or fails, or says what nobody said; "" when the extract is. 0, or
+ * ERR_CANCELLED. Yields. */
+MUST_CHECK int service_words(const struct service_due *due, struct str task,
+    const struct transcript *talk, struct str extract, struct str *ret_text);
+
 /* service_digest.c */
 MUST_CHECK int digest_due(struct service_due *due);
 /* The chat's digest as the settings say, into the batch that changes them. Yields. */

@@ -162,10 +162,15 @@ static void choose(const struct service_due *due, const struct transcript *talk,
         }
 }
 
-static void write_said(struct buf *out, const struct service_due *due,
-    const struct transcript *talk, const struct calendar_event *event)
+static int said_about(const struct service_due *due, const struct transcript *talk,
+    const struct calendar_event *event, struct str *ret_text)
 {
+    struct str task = str_printf(due->arena,
+        "A brief for those who meet soon for \"%.*s\": what was said that they should have in "
+        "mind for this call, what was agreed before it, what they wanted to settle.",
+        STR_ARG(event->summary));
     bool *chosen = arena_array(due->arena, bool, talk->count + 1), begun = false;
+    struct buf out = BUF_IN(due->arena);
 
     memset(chosen, 0, (talk->count + 1) * sizeof(*chosen));
     choose(due, talk, event, chosen);
@@ -173,11 +178,12 @@ static void write_said(struct buf *out, const struct service_due *due,
         if (!chosen[i])
             continue;
         if (!begun)
-            buf_printf(out, "\n**%.*s**\n", STR_ARG(say(due->language, SAY_DIGEST_SAID)));
+            buf_printf(&out, "\n**%.*s**\n", STR_ARG(say(due->language, SAY_DIGEST_SAID)));
         begun = true;
-        buf_printf(out, "- %.*s: %.*s\n", STR_ARG(talk->messages[i].party),
+        buf_printf(&out, "- %.*s: %.*s\n", STR_ARG(talk->messages[i].party),
             STR_ARG(utf8_truncate(talk->messages[i].text, LINE_MAX_BYTES)));
     }
+    return service_words(due, task, talk, buf_str(&out), ret_text);
 }
 
 static int write_open(struct buf *out, const struct service_due *due)
@@ -210,6 +216,7 @@ static int write_brief(struct service_due *due, const struct calendar_event *eve
 {
     struct message_row *rows;
     struct transcript talk;
+    struct str said;
     size_t count;
     int rc =
         service_messages(due->bot, due->session.id, 0, MESSAGES_MAX, due->arena, &rows, &count);
@@ -225,7 +232,11 @@ static int write_brief(struct service_due *due, const struct calendar_event *eve
     else if (!str_empty(event->location))
         buf_printf(out, "%.*s\n", STR_ARG(event->location));
     talk = among_people(due, service_talk(rows, count, due->arena));
-    write_said(out, due, &talk, event);
+    rc = said_about(due, &talk, event, &said);
+    if (rc < 0)
+        return rc;
+    if (!str_empty(said))
+        buf_printf(out, "\n%.*s\n", STR_ARG(str_trim(said)));
     return write_open(out, due);
 }
 

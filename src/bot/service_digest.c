@@ -7,6 +7,9 @@
 #define ITEMS_MAX 12
 #define LINE_MAX_BYTES 300
 
+static const char task[] = "The digest of these messages: what was agreed; who is to do what, by "
+                           "when; what is open; what else was said that matters.";
+
 static struct str row_id(struct str session_id, struct arena *arena)
 {
     return str_printf(arena, "digest-%.*s", STR_ARG(session_id));
@@ -34,24 +37,26 @@ static void write_part(struct buf *out, const struct service_due *due,
 }
 
 /* "" when nothing worth telling was said. */
-static struct str write_digest(
-    const struct service_due *due, const struct transcript *talk, int64_t since_ms)
+static int write_digest(
+    struct service_due *due, const struct transcript *talk, int64_t since_ms, struct str *ret_text)
 {
     struct digest_item items[ITEMS_MAX];
     size_t count = digest_make(
         talk, str_from(due->bot->options.config->agent_name), due->arena, items, ITEMS_MAX);
     struct buf out = BUF_IN(due->arena);
+    struct str title = say_with(
+        due->arena, due->language, SAY_DIGEST, when_format(due->arena, since_ms, 0, due->zone));
+    struct str text;
+    int rc;
 
-    if (count == 0)
-        return STR("");
-    buf_add_str(&out, say_with(due->arena, due->language, SAY_DIGEST,
-                          when_format(due->arena, since_ms, 0, due->zone)));
-    buf_add_char(&out, '\n');
     write_part(&out, due, items, count, DIGEST_DECISION, SAY_DIGEST_AGREED);
     write_part(&out, due, items, count, DIGEST_ACTION, SAY_DIGEST_TO_DO);
     write_part(&out, due, items, count, DIGEST_QUESTION, SAY_DIGEST_OPEN);
     write_part(&out, due, items, count, DIGEST_POINT, SAY_DIGEST_SAID);
-    return buf_str(&out);
+    rc = service_words(due, str_from(task), talk, buf_str(&out), &text);
+    if (rc == 0 && !str_empty(text))
+        *ret_text = str_printf(due->arena, "%.*s\n\n%.*s", STR_ARG(title), STR_ARG(str_trim(text)));
+    return rc;
 }
 
 int digest_due(struct service_due *due)
@@ -59,6 +64,7 @@ int digest_due(struct service_due *due)
     int64_t since = json_get_i64(due->note, "since", due->row.created_at), next;
     struct message_row *rows;
     struct transcript talk;
+    struct str text = STR("");
     size_t count;
     int rc;
 
@@ -69,9 +75,11 @@ int digest_due(struct service_due *due)
     if (rc < 0)
         return rc;
     talk = service_talk(rows, count, due->arena);
+    rc = write_digest(due, &talk, since, &text);
+    if (rc < 0)
+        return rc;
     next = service_next(due->zone, due->settings.digest_at - 1, due->now_ms);
-    return service_end(due, talk.count > 0 ? write_digest(due, &talk, since) : STR(""), next,
-        payload(next, due->now_ms, due->arena));
+    return service_end(due, text, next, payload(next, due->now_ms, due->arena));
 }
 
 int digest_plan(struct bot_job *job, const struct bot_settings *settings, struct store_batch *batch)

@@ -2,6 +2,7 @@
 // it knows of people and deals.
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { LLMock } from '@copilotkit/aimock';
 import { nextMinute } from './theo.js';
 import { House } from './telegram-theo.js';
 
@@ -86,22 +87,38 @@ test('contacts: from this chat alone', async (t) => {
   assert.match((await tg.said(other)).text, /Nobody said/);
 });
 
+// The built-in model quotes, another one writes; when it says what nobody said, or fails, there are quotes too.
 test('the digest at its hour: once, and nothing when nothing was said', async (t) => {
-  const { tg, ana, ben, group } = await open(t);
-  const at = nextMinute();
-  ana.says(group, '/settings timezone UTC');
-  await tg.said(group);
-  ana.says(group, `/settings digest ${clock(at)}`);
-  assert.match((await tg.said(group)).text, new RegExp(`digest: ${clock(at)}`));
-  ana.says(group, 'We agreed on 40 seats for Acme at 12 euros.');
-  ben.says(group, "I'll send the contract to Acme by Friday.");
-  const digest = await tg.said(group, soon);
-  assert.ok(Date.now() >= at);
-  assert.match(digest.text, /What was said since/);
-  assert.match(digest.text, /Agreed[^]*Ana: We agreed on 40 seats/);
-  assert.match(digest.text, /To do[^]*Ben: I'll send the contract/);
-  await tg.quiet(6000);
-  assert.equal(tg.spoken(group).length, 3);
+  const mock = new LLMock({ port: 0, strict: true, logLevel: 'silent' });
+  await mock.start();
+  t.after(() => mock.stop());
+  mock.on({ predicate: (r) => /eighty/.test(JSON.stringify(r.messages)) }, { content: '**Agreed**\n- 99 seats' });
+  mock.on({ predicate: (r) => /seventy/.test(JSON.stringify(r.messages)) }, { error: { message: 'down', type: 'server_error' }, status: 500 });
+  mock.on({ userMessage: /digest of these messages/ }, { content: '**Vereinbart**\n- Acme: 40 Plätze zu 12 Euro' });
+  const env = { THEO_MODEL: 'openai:gpt-test', THEO_OPENAI_BASE_URL: `${mock.url}/v1`, OPENAI_API_KEY: 'sk-configured-key-0123456789', THEO_MODEL_FALLBACK: '' };
+  const quotes = [/Agreed[^]*Ana: We agreed on 40 seats/, /To do[^]*Ben: I'll send the contract/];
+  await Promise.all([
+    [{}, 'today', quotes],
+    [{ env }, 'today', [/\*?Vereinbart/, /Acme: 40 Plätze zu 12 Euro/]],
+    [{ env }, 'eighty', quotes],
+    [{ env }, 'seventy', quotes],
+  ].map(async ([options, word, wanted]) => {
+    const { tg, ana, ben, group } = await open(t, options);
+    const at = nextMinute();
+    ana.says(group, '/settings timezone UTC');
+    await tg.said(group);
+    ana.says(group, `/settings digest ${clock(at)}`);
+    assert.match((await tg.said(group)).text, new RegExp(`digest: ${clock(at)}`));
+    ana.says(group, `We agreed on 40 seats for Acme at 12 euros ${word}.`);
+    ben.says(group, "I'll send the contract to Acme by Friday.");
+    const digest = await tg.said(group, soon);
+    assert.ok(Date.now() >= at);
+    assert.match(digest.text, /What was said since/);
+    for (const one of wanted) assert.match(digest.text, one);
+    assert.doesNotMatch(digest.text, /99/);
+    await tg.quiet(6000);
+    assert.equal(tg.spoken(group).length, 3);
+  }));
 });
 
 test('a brief before a call, and the question after it; none for one that moved or was cancelled', async (t) => {
