@@ -180,6 +180,6 @@ test('the log names requests and runs, never secrets or what was said', async ()
   await theo.chat('Ana: xylophone-budget-secret is fine\nBen: Theo, what did we agree?');
   for (let i = 0; i < 200 && !/request_id/.test(theo.log); i++) await new Promise((resolve) => setTimeout(resolve, 25));
   assert.match(theo.log, /request_id/);
-  assert.ok(!theo.log.includes(theo.key.split('_')[2]));
+  assert.ok(!theo.log.includes(theo.key.slice('theo_12345678_'.length)));
   assert.ok(!theo.log.includes('xylophone'));
 });
