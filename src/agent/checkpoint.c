@@ -62,6 +62,7 @@ static void write_own(struct json_writer *w, const struct run *run)
 {
     json_i64_member(w, "own_model_calls", run->own_model_calls);
     json_i64_member(w, "own_tool_calls", run->own_tool_calls);
+    json_i64_member(w, "own_tokens", run->own_tokens);
     json_i64_member(w, "judged", (int64_t)run->judged);
     json_str_member(w, "model", model_spec(run->models[run->model_current]));
     if (!str_empty(run->stand))
@@ -264,6 +265,7 @@ void checkpoint_read_part(struct run *run, const struct json *frame)
 
     run->own_model_calls = json_get_i64(frame, "own_model_calls", 0);
     run->own_tool_calls = json_get_i64(frame, "own_tool_calls", 0);
+    run->own_tokens = json_get_i64(frame, "own_tokens", 0);
     run->judged = (size_t)json_get_i64(frame, "judged", 0);
     for (size_t i = 0; i < run->model_count; i++)
         if (str_eq(model_spec(run->models[i]), json_get_str(frame, "model")))

@@ -46,7 +46,8 @@ struct agent_def {
     bool memory;              /* is told what is remembered of the chat */
     struct str output_schema; /* JSON Schema of the reply; "": free text */
     struct str input_schema;  /* JSON Schema of the request's metadata; "": any */
-    int64_t max_model_calls, max_tool_calls, timeout_ms; /* of its own part; 0: the run's */
+    /* Of its own part; 0: the run's. */
+    int64_t max_model_calls, max_tool_calls, max_tokens, timeout_ms;
     enum team_mode mode;
     const struct agent_def **members;
     size_t member_count;

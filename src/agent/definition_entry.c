@@ -295,6 +295,11 @@ static int read_max_tool_calls(struct definition_reader *r, const struct json *n
     return read_number(r, node, 10000, &r->def->max_tool_calls);
 }
 
+static int read_max_tokens(struct definition_reader *r, const struct json *node)
+{
+    return read_number(r, node, 1000000000, &r->def->max_tokens);
+}
+
 static int read_timeout(struct definition_reader *r, const struct json *node)
 {
     return read_number(r, node, HOUR_MS, &r->def->timeout_ms);
@@ -322,6 +327,7 @@ static const struct member {
     {{"knowledge", sizeof("knowledge") - 1}, AGENTS | TEAMS, read_knowledge},
     {{"max-model-calls", sizeof("max-model-calls") - 1}, AGENTS | TEAMS, read_max_model_calls},
     {{"max-tool-calls", sizeof("max-tool-calls") - 1}, AGENTS | TEAMS, read_max_tool_calls},
+    {{"max-tokens", sizeof("max-tokens") - 1}, AGENTS | TEAMS, read_max_tokens},
     {{"timeout-ms", sizeof("timeout-ms") - 1}, AGENTS | TEAMS, read_timeout},
     {{"guards", sizeof("guards") - 1}, AGENTS | TEAMS | WORKFLOWS, read_guards},
     {{"evaluations", sizeof("evaluations") - 1}, AGENTS | TEAMS, read_evaluations},

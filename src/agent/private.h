@@ -74,7 +74,7 @@ struct run {
     int64_t tokens;           /* spent, estimated where a provider does not say */
     struct buf delta;         /* heap: answer text that is held back while it may mean silence */
     bool delta_open;          /* it cannot mean silence any more */
-    int64_t own_model_calls, own_tool_calls; /* of this agent */
+    int64_t own_model_calls, own_tool_calls, own_tokens; /* of this agent */
     bool repaired; /* an answer that a guard did not accept was given back */
     bool stopped;  /* a tool that ends the work gave the answer: result.reply */
 

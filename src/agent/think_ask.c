@@ -145,17 +145,19 @@ static void count_usage(struct run *run, const struct model *model,
     const struct model_request *request, const struct model_reply *reply)
 {
     struct model_usage *sum = &run->root->result.usage;
+    int64_t tokens = reply->usage.input_tokens + reply->usage.output_tokens;
 
     sum->input_tokens += reply->usage.input_tokens;
     sum->output_tokens += reply->usage.output_tokens;
     sum->cached_tokens += reply->usage.cached_tokens;
     count_cost(run, model, reply);
-    run->root->tokens += reply->usage.input_tokens + reply->usage.output_tokens;
-    if (reply->usage.input_tokens > 0 || model_is_builtin(model))
-        return;
-    for (size_t i = 0; i < request->message_count; i++)
-        run->root->tokens += tokens_estimate(request->messages[i].content);
-    run->root->tokens += tokens_estimate(reply->content);
+    if (reply->usage.input_tokens == 0 && !model_is_builtin(model)) {
+        for (size_t i = 0; i < request->message_count; i++)
+            tokens += tokens_estimate(request->messages[i].content);
+        tokens += tokens_estimate(reply->content);
+    }
+    run->root->tokens += tokens;
+    run->own_tokens += tokens;
 }
 
 bool think_is_silence(struct str content)
@@ -236,7 +238,9 @@ static int explain(const struct run *run, const struct model *model, int rc, enu
     return rc;
 }
 
-static int out_of_budget(struct run *run, const char *budget, int64_t limit)
+/* The run's budget, or an agent's own. */
+static int out_of_budget(
+    struct run *run, const struct agent_def *agent, const char *budget, int64_t limit)
 {
     struct buf out = BUF_IN(run->arena);
     struct json_writer w;
@@ -246,33 +250,50 @@ static int out_of_budget(struct run *run, const char *budget, int64_t limit)
     json_object_begin(&w);
     json_cstr_member(&w, "budget", budget);
     json_i64_member(&w, "limit", limit);
+    if (agent)
+        json_str_member(&w, "agent", agent->name);
     json_object_end(&w);
     rc = run_event(run, "budget.exceeded", buf_str(&out));
     if (rc < 0)
         return rc;
+    if (agent)
+        return err_set(ERR_BUDGET,
+            "The agent %.*s used up its %lld %s (max-%s) before it had an answer.",
+            STR_ARG(agent->name), (long long)limit, budget, budget);
     return err_set(ERR_BUDGET,
         "The run used up its budget of %lld %s (setting run.max-%s) before "
         "it had an answer.",
         (long long)limit, budget, budget);
 }
 
+static int check_own_budgets(struct run *run)
+{
+    const struct agent_def *agent = run->agent;
+
+    if (!agent)
+        return 0;
+    if (agent->max_model_calls > 0 && run->own_model_calls >= agent->max_model_calls)
+        return out_of_budget(run, agent, "model-calls", agent->max_model_calls);
+    if (agent->max_tokens > 0 && run->own_tokens >= agent->max_tokens)
+        return out_of_budget(run, agent, "tokens", agent->max_tokens);
+    return 0;
+}
+
 static int check_budgets(struct run *run)
 {
     const struct config *config = run->house->config;
+    int rc;
 
     if (run->root->result.model_calls >= config->run_max_model_calls)
-        return out_of_budget(run, "model-calls", config->run_max_model_calls);
-    if (run->agent && run->agent->max_model_calls > 0 &&
-        run->own_model_calls >= run->agent->max_model_calls)
-        return err_set(ERR_BUDGET,
-            "The agent %.*s used up its %lld model calls (max-model-calls) before it had an "
-            "answer.",
-            STR_ARG(run->agent->name), (long long)run->agent->max_model_calls);
+        return out_of_budget(run, NULL, "model-calls", config->run_max_model_calls);
+    rc = check_own_budgets(run);
+    if (rc < 0)
+        return rc;
     if (config->run_max_tokens > 0 && run->root->tokens >= config->run_max_tokens)
-        return out_of_budget(run, "tokens", config->run_max_tokens);
+        return out_of_budget(run, NULL, "tokens", config->run_max_tokens);
     if (config->run_max_cost_cents > 0 &&
         run->root->result.cost_usd * 100 >= (double)config->run_max_cost_cents)
-        return out_of_budget(run, "cost-cents", config->run_max_cost_cents);
+        return out_of_budget(run, NULL, "cost-cents", config->run_max_cost_cents);
     if (loop_now_ms(fiber_loop()) >= run->deadline_ms)
         return err_set(ERR_TIMEOUT, "The run took longer than it may.");
     return 0;

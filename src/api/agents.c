@@ -46,6 +46,7 @@ static void write_def(struct json_writer *w, const struct agent_def *def)
         json_raw_member(w, "input_schema", def->input_schema);
     write_limit(w, "max_model_calls", def->max_model_calls);
     write_limit(w, "max_tool_calls", def->max_tool_calls);
+    write_limit(w, "max_tokens", def->max_tokens);
     write_limit(w, "timeout_ms", def->timeout_ms);
     if (def->mode != TEAM_NONE)
         json_cstr_member(w, "mode", mode_name(def->mode));

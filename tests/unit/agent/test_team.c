@@ -74,6 +74,47 @@ TEST(team_shares_one_budget_with_its_members)
     fixture_close(&f);
 }
 
+static int member_loops(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)f, (void)error;
+    if (is_member(request))
+        return reply_calls(arena, reply, "slow", "{}", 1); /* 15 tokens */
+    if (call == 0)
+        return reply_calls(arena, reply, "ask_a", "{\"task\":\"look\"}", 1);
+    return reply_text(reply, str_cstr(arena, last_content(request)));
+}
+
+TEST(a_member_has_budgets_of_its_own)
+{
+    static const struct {
+        const char *yaml, *says;
+        int calls;
+    } cases[] = {{"agents: {a: {max-tokens: 40}}\nteams: {t: {members: [a]}}\n",
+                     "its 40 tokens (max-tokens)", 3},
+        {"agents: {a: {max-model-calls: 2}}\nteams: {t: {members: [a]}}\n",
+            "its 2 model-calls (max-model-calls)", 2}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct agent_set *set;
+        struct run_result result;
+        struct fixture f;
+        struct run_request request;
+
+        REQUIRE(fixture_open(t, &f, member_loops, NULL));
+        REQUIRE(declare(&f, cases[i].yaml, &set));
+        f.slow_most = 3;
+        request = fixture_request(&f, "Ana: Theo, look");
+        request.agent = STR("t");
+        EXPECT_OK(fixture_run(&f, &request, &result));
+        EXPECT(str_find(result.reply, str_from(cases[i].says), 0) >= 0);
+        EXPECT_EQ(f.calls[0], cases[i].calls + 2);
+        EXPECT_EQ(fixture_count_events(fixture_events(&f, result.run_id), "budget.exceeded"), 1);
+        agent_set_free(set);
+        fixture_close(&f);
+    }
+}
+
 static int member_books(struct fixture *f, int call, const struct model_request *request,
     struct arena *arena, struct model_reply *reply, enum model_error *error)
 {
