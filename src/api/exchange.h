@@ -132,6 +132,8 @@ int problem_page(struct exchange *x); /* GET /problems/{name} */
 /* api/idempotency.c */
 enum { IDEMPOTENCY_REPLAYED = 16 /* the answer is filled from the first time */ };
 MUST_CHECK int idempotency_begin(struct exchange *x);
+/* Is the process that holds the row at its end, or past the time that any work takes? */
+bool idempotency_is_left(const struct exchange *x, const struct idempotency_row *row);
 /* Keep the answer, or give the key free when code or the status says that nothing was done. A
  * streaming handler calls it itself before its last event; the second call does nothing. */
 void idempotency_end(struct exchange *x, int code);

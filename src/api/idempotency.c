@@ -68,7 +68,7 @@ static int commit_one(struct exchange *x,
 
 /* ULIDs sort by time: at start nobody else was using the store, so every older owner is dead. The
  * others, this process too, may have lost the store before they could say how it ended. */
-static bool owner_is_dead(const struct exchange *x, const struct idempotency_row *row)
+bool idempotency_is_left(const struct exchange *x, const struct idempotency_row *row)
 {
     const struct api *api = x->api;
     int64_t longest = api->house->config->run_timeout_ms + GRACE_MS;
@@ -128,7 +128,7 @@ static int meet(struct exchange *x, struct idempotency_row *fresh)
     }
     if (str_is(row->state, "done"))
         return replay(x, row);
-    if (str_is(row->state, "running") && !owner_is_dead(x, row))
+    if (str_is(row->state, "running") && !idempotency_is_left(x, row))
         return err_set(ERR_CONFLICT,
             "The first request with this Idempotency-Key is still running; "
             "repeat it later to get its answer.");

@@ -289,27 +289,64 @@ static int store_mark(struct exchange *x, const struct idempotency_row *mark,
     return store_commit(x->store, &batch);
 }
 
-/* The same message is not answered twice. A mark whose process died is taken over once no run can
- * be at work any more. */
+/* The newest run that answers the same message, and did not fail; *ret_id stays "" without one. */
+static int find_answer(
+    struct exchange *x, const struct run_row *run, int64_t answer_seq, struct str *ret_id)
+{
+    struct store_query query = {.entity = STORE_RUNS,
+        .workspace_id = x->workspace,
+        .index = 0,
+        .value = run->session_id,
+        .from = run->created_at,
+        .descending = true,
+        .limit = PAGE,
+        .cursor = STR("")};
+    struct store_page page;
+    int rc = store_list(x->store, &query, x->arena, &page);
+
+    for (size_t i = 0; rc == 0 && i < page.count && str_empty(*ret_id); i++) {
+        const struct run_row *one = (const struct run_row *)page.rows + i;
+        const struct json *root;
+
+        if (!str_eq(one->id, run->id) &&
+            (str_is(one->state, "completed") || str_is(one->state, "paused")) &&
+            json_parse(x->arena, one->request, &root) == 0 &&
+            json_get_i64(root, "answers", 0) == answer_seq)
+            *ret_id = one->id;
+    }
+    return rc;
+}
+
+/* Somebody goes on with it, or did, or died while he did. 0: the mark is the caller's now. */
+static int take_mark_over(
+    struct exchange *x, const struct run_row *run, int64_t answer_seq, struct idempotency_row *mark)
+{
+    struct idempotency_row former;
+    int rc = store_get(x->store, STORE_IDEMPOTENCY, x->workspace, mark->id, x->arena, &former);
+
+    if (rc == 0 && str_is(former.state, "done"))
+        mark->run_id = former.run_id;
+    else if (rc == 0 && !idempotency_is_left(x, &former))
+        rc = STORE_CONFLICT;
+    else if (rc == 0)
+        rc = find_answer(x, run, answer_seq, &mark->run_id);
+    if (rc == 0 && !str_empty(mark->run_id))
+        return err_set(ERR_CONFLICT,
+            "The run was gone on with already, by run %.*s; send a message to go on from there.",
+            STR_ARG(mark->run_id));
+    mark->version = former.version;
+    return rc == 0 ? store_mark(x, mark, store_update) : rc;
+}
+
+/* The same message is not answered twice. */
 static int continue_once(
     struct exchange *x, const struct run_row *run, const struct run_request *request)
 {
-    struct idempotency_row mark = mark_of(x, run), former;
+    struct idempotency_row mark = mark_of(x, run);
     int rc = store_mark(x, &mark, store_insert);
 
-    if (rc == STORE_EXISTS) {
-        rc = store_get(x->store, STORE_IDEMPOTENCY, x->workspace, mark.id, x->arena, &former);
-        if (rc == 0 && str_is(former.state, "done"))
-            return err_set(ERR_CONFLICT,
-                "The run was gone on with already, by run %.*s; send a message to go on from "
-                "there.",
-                STR_ARG(former.run_id));
-        if (rc == 0 && former.created_at + HOUR_MS > mark.created_at)
-            return err_set(ERR_CONFLICT, "The run is being gone on with just now.");
-        mark.version = former.version;
-        if (rc == 0)
-            rc = store_mark(x, &mark, store_update);
-    }
+    if (rc == STORE_EXISTS)
+        rc = take_mark_over(x, run, request->answer_seq, &mark);
     if (rc != 0)
         return rc < 0 ? rc : err_set(ERR_CONFLICT, "The run is being gone on with just now.");
     rc = answer_run(x, request);

@@ -178,6 +178,43 @@ test('a run that a crash cut off is gone on with, and books once', async () => {
   }
 });
 
+test('a continuation that a crash cut off is made again, at once and once', async () => {
+  const dir = scratch();
+  let own = await start({ dir, env: env() });
+  const { key } = own;
+  // Whoever waits for it is cut off, and the run is found as left behind by the next process.
+  const cutOff = async (call) => {
+    mock.reset();
+    mock.onMessage(/colour/, { content: 'never' }, { chaos: { latencyMs: 20000 } });
+    const lost = call().catch(() => null);
+    for (let i = 0; ; i++) {
+      assert.ok(i < 200);
+      await sleep(50);
+      if ((await own.api('GET', '/api/runs?state=running')).json.runs.length === 1) break;
+    }
+    await own.kill();
+    await lost;
+    mock.reset();
+    mock.onMessage(/colour/, { content: 'Blue.' });
+    own = await start({ dir, key, env: env() });
+  };
+  try {
+    await cutOff(() => own.chat('Ana: Theo, which colour?'));
+    const [run] = (await own.api('GET', '/api/runs?state=interrupted')).json.runs;
+    await cutOff(() => own.api('POST', `/api/runs/${run.id}/continue`));
+    assert.equal((await own.api('GET', '/api/runs?state=interrupted')).json.runs.length, 2);
+    const { status, json, text } = await own.api('POST', `/api/runs/${run.id}/continue`);
+    assert.equal(status, 200, text);
+    assert.equal(json.reply, 'Blue.');
+    const twice = await own.api('POST', `/api/runs/${run.id}/continue`);
+    assert.equal(twice.status, 409);
+    assert.match(twice.json.detail, new RegExp(json.run_id));
+    assert.equal((await own.api('GET', `/api/sessions/${run.session_id}/messages`)).json.messages.length, 2);
+  } finally {
+    await own.stop();
+  }
+});
+
 test('a fork has the history, and its own end', async () => {
   mock.onMessage(/colour/, { content: 'Blue.' });
   mock.onMessage(/shape/, { content: 'Round.' });
