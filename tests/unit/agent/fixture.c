@@ -67,6 +67,22 @@ static int book(const struct tool_call *call, struct tool_result *ret_result)
     return 0;
 }
 
+/* A provider that does whatever it is asked, each time. */
+static int wire(const struct tool_call *call, struct tool_result *ret_result)
+{
+    struct fixture *f = current;
+
+    (void)call;
+    f->wired++;
+    if (f->tool_fault && errinj_set(f->tool_fault) < 0)
+        return -1;
+    if (f->wire_rc < 0)
+        return err_set(f->wire_rc, "The bank did not answer.");
+    *ret_result = (struct tool_result){
+        .content = STR("{\"status\":\"sent\"}"), .summary = STR("Sent it"), .event = STR("")};
+    return 0;
+}
+
 static int hang(const struct tool_call *call, struct tool_result *ret_result)
 {
     (void)call, (void)ret_result;
@@ -140,8 +156,14 @@ static const struct tool tools[] = {
         .parameters = OBJECT(""),
         .effect = TOOL_READ,
         .run = fetch},
+    {.name = "wire",
+        .description = "Sends money.",
+        .parameters = OBJECT(""),
+        .effect = TOOL_WRITE,
+        .run = wire},
 };
-static const struct tool *const tool_list[] = {&tools[0], &tools[1], &tools[2], &tools[3]};
+static const struct tool *const tool_list[] = {
+    &tools[0], &tools[1], &tools[2], &tools[3], &tools[4]};
 
 bool fixture_open(struct test *t, struct fixture *f, script *first, script *second)
 {

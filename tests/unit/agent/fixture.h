@@ -30,7 +30,9 @@ struct fixture {
     struct str keys[64]; /* their idempotency keys */
     int slow_running, slow_most;
     bool fetch_untrusted;   /* what "fetch" reads is other people's */
-    const char *tool_fault; /* errinj spec set while "book" runs */
+    int wired;              /* effects of the tool "wire", which honours no key */
+    int wire_rc;            /* what it comes back with */
+    const char *tool_fault; /* errinj spec set while "book" or "wire" runs */
     struct buf seen;        /* event types, one a line */
 };
 

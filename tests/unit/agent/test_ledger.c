@@ -89,15 +89,17 @@ TEST(ledger_makes_one_effect_at_every_crash_point)
             struct run_result result;
             struct run_request request;
             char spec[64];
-            int rc = -1;
+            int rc = -1, tries = 0;
 
             REQUIRE(fixture_open(t, &f, books, NULL));
             request = keyed(&f, "k1");
             snprintf(spec, sizeof(spec), "%s=%d", faults[i], at);
             REQUIRE_OK(errinj_set(spec));
-            for (int try = 0; try < 3 && rc < 0; try++)
+            for (; tries < 3 && rc < 0; tries++)
                 rc = fixture_run(&f, &request, &result);
             EXPECT_OK(rc);
+            /* Of a commit that was done, and whose answer was lost, the run itself gets over. */
+            EXPECT(i == 0 || tries == 1);
             EXPECT_EQ(f.booked, 1);
             EXPECT(result.spoke);
             EXPECT(str_starts(fixture_messages(&f, result.session_id),
@@ -124,6 +126,59 @@ TEST(ledger_runs_an_interrupted_effect_again_with_its_key)
     EXPECT_EQ(f.booked, 1);
     EXPECT_STR(result.actions[0].status, "done");
     fixture_close(&f);
+}
+
+static int wires(struct fixture *f, int call, const struct model_request *request,
+    struct arena *arena, struct model_reply *reply, enum model_error *error)
+{
+    (void)f, (void)call, (void)error;
+    if (request->messages[request->message_count - 1].role == MODEL_TOOL)
+        return reply_text(reply, str_cstr(arena, last_content(request)));
+    return reply_calls(arena, reply, "wire", "{}", 1);
+}
+
+/* The same with a tool that has no use for a key: nobody knows whether it happened. */
+TEST(ledger_does_not_repeat_an_interrupted_effect_without_a_key)
+{
+    struct fixture f;
+    struct run_result result;
+    struct run_request request;
+
+    REQUIRE(fixture_open(t, &f, wires, NULL));
+    request = keyed(&f, "k1");
+    f.tool_fault = "store.commit.before";
+    EXPECT(fixture_run(&f, &request, &result) < 0);
+    EXPECT_EQ(f.wired, 1);
+    REQUIRE_OK(errinj_set(NULL));
+    f.tool_fault = NULL;
+    for (int i = 0; i < 2; i++) {
+        REQUIRE_OK(fixture_run(&f, &request, &result));
+        EXPECT_EQ(f.wired, 1);
+        EXPECT_STR(result.actions[0].status, "failed");
+        EXPECT(str_find(result.reply, STR("it must be checked"), 0) > 0);
+    }
+    fixture_close(&f);
+}
+
+TEST(ledger_does_not_repeat_an_unknown_outcome_without_a_key)
+{
+    static const int outcomes[] = {ERR_TIMEOUT, ERR_IO};
+
+    for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+        struct fixture f;
+        struct run_result result;
+        struct run_request request;
+
+        REQUIRE(fixture_open(t, &f, wires, NULL));
+        f.wire_rc = outcomes[i];
+        request = keyed(&f, "k1");
+        for (int k = 0; k < 2; k++) { /* nor when it is asked for again */
+            REQUIRE_OK(fixture_run(&f, &request, &result));
+            EXPECT_EQ(f.wired, 1);
+            EXPECT_STR(result.actions[0].status, "failed");
+        }
+        fixture_close(&f);
+    }
 }
 
 TEST(ledger_keys_by_seed_tool_and_arguments)
