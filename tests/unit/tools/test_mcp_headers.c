@@ -34,8 +34,8 @@ TEST(mcp_headers_marks_that_make_a_tool_unusable)
         "\"a\":{\"type\":\"number\",\"x-mcp-header\":\"A\"}",
         "\"a\":{\"type\":\"object\",\"x-mcp-header\":\"A\"}",
         "\"a\":{\"x-mcp-header\":\"A\"}",
-        "\"a\":{\"type\":\"string\",\"x-mcp-header\":\"A\"},"
-        "\"b\":{\"type\":\"string\",\"x-mcp-header\":\"a\"}",
+        ("\"a\":{\"type\":\"string\",\"x-mcp-header\":\"A\"},"
+         "\"b\":{\"type\":\"string\",\"x-mcp-header\":\"a\"}"),
         "\"a\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"x-mcp-header\":\"A\"}}",
         "\"a\":{\"anyOf\":[{\"type\":\"string\",\"x-mcp-header\":\"A\"}]}",
     };
