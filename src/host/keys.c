@@ -111,6 +111,9 @@ static int check_usage(const struct keys_options *options, int argc, char **argv
 
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         known |= strcmp(verb, verbs[i]) == 0;
+    if (argc < 2)
+        return cli_wrong(
+            "say keys create, list, rotate ID, revoke ID, rotate-master or rotate-data");
     if (!known)
         return cli_wrong("say keys create, list, rotate ID, revoke ID, rotate-master or "
                          "rotate-data, not \"%.40s\"",

@@ -38,19 +38,19 @@ static int rotate_master(struct boot *boot, void *arg)
 static void print_master(const struct boot *boot, const struct task *task)
 {
     long long count = (long long)task->workspaces;
+    const char *noun = count == 1 ? "workspace" : "workspaces";
 
     if (task->rotation->json)
         printf("{\"workspaces\":%lld,\"master_key_id\":\"%s\"}\n", count, task->id);
     else if (task->rotation->to)
-        printf(
-            "The data keys of %lld workspaces are wrapped under %s. Set key-provider to \"%s\" on "
-            "every instance and restart them one by one, then run this once more. Keep the "
-            "former master key: backups made until now need it.\n",
-            count, task->id, task->rotation->to);
+        printf("The data keys of %lld %s are wrapped under %s. Set key-provider to \"%s\" on "
+               "every instance and restart them one by one, then run this once more. Keep the "
+               "former master key: backups made until now need it.\n",
+            count, noun, task->id, task->rotation->to);
     else
-        printf("%s is new, and the data keys of %lld workspaces are wrapped under it. Back it up. "
+        printf("%s is new, and the data keys of %lld %s are wrapped under it. Back it up. "
                "The former key is %s.old: backups made until now need it.\n",
-            boot->master_key_path, count, boot->master_key_path);
+            boot->master_key_path, count, noun, boot->master_key_path);
 }
 
 /* A line on a terminal, twice a second. */

@@ -185,7 +185,8 @@ const struct builtin_names *builtin_attendees(struct builtin_turn *turn)
     for (size_t i = turn->window; i <= turn->last; i++) {
         const struct model_message *m = &turn->request->messages[i];
 
-        if (m->role == MODEL_USER && !str_eq_nocase(m->author, turn->request->scene.agent_name))
+        if (m->role == MODEL_USER && !str_is(m->author, "User") && /* who has no name */
+            !str_eq_nocase(m->author, turn->request->scene.agent_name))
             add_name(people, split_author(m->author, &company));
     }
     add_invited(turn, &extra);
