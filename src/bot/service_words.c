@@ -90,7 +90,19 @@ static bool ends_link(char c)
     return char_is_space(c) || strchr("()<>[]\"'*`", c) != NULL;
 }
 
-/* Everything with "://" or "@" in it stands in a message. */
+/* What a messenger makes a link of, "acme.com" too. */
+static bool is_link(struct str word)
+{
+    if (str_find(word, STR("://"), 0) >= 0 || str_find_char(word, '@', 0) >= 0)
+        return true;
+    for (size_t i = 1; i + 2 < word.len; i++)
+        if (word.ptr[i] == '.' && char_is_alnum(word.ptr[i - 1]) &&
+            char_is_alpha(word.ptr[i + 1]) && char_is_alpha(word.ptr[i + 2]))
+            return true;
+    return false;
+}
+
+/* Every link stands in a message. */
 static bool links_are_said(struct str text, const struct str *read, size_t count)
 {
     for (size_t i = 0; i < text.len;) {
@@ -102,9 +114,7 @@ static bool links_are_said(struct str text, const struct str *read, size_t count
         word = str_slice(text, i, end);
         while (word.len > 0 && strchr(".,;:!?", word.ptr[word.len - 1]))
             word.len--;
-        if ((str_find(word, STR("://"), 0) >= 0 || str_find_char(word, '@', 0) >= 0 ||
-                str_starts_nocase(word, STR("www."))) &&
-            !is_said(word, read, count))
+        if (is_link(word) && !is_said(word, read, count))
             return false;
         i = end + 1;
     }

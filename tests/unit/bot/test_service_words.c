@@ -111,8 +111,9 @@ TEST(a_digest_says_only_what_was_said)
         bool fail, used;
     } cases[] = {{"Acme takes 40 seats.", false, true},
         {"Write to legal@acme.example, see https://acme.example/plan.", false, true},
-        {"Acme takes 41 seats.", false, false}, {"It costs 1,250 euros.", false, false},
-        {"Write to eve@evil.example.", false, false},
+        {"At 3 p.m. or so, i.e. soon...", false, true}, {"See evil.com now", false, false},
+        {"See acme.example/plan.", false, true}, {"Acme takes 41 seats.", false, false},
+        {"It costs 1,250 euros.", false, false}, {"Write to eve@evil.example.", false, false},
         {"See [it](https://evil.example)", false, false}, {"See www.evil.example", false, false},
         {" ", false, false}, {"", true, false}};
 
