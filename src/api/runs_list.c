@@ -9,6 +9,7 @@
 #include "api/exchange.h"
 
 #define READS_MAX 100
+#define ROWS_MAX 100 /* of one read */
 #define LIMIT 50
 
 static const char *const states[] = {
@@ -37,31 +38,48 @@ static bool fits(const struct search *s, const struct run_row *run)
            (!s->agent.ptr || str_eq(run->agent, s->agent));
 }
 
-/* From the query's cursor on, which moves: "" at the list's end. */
+static void write_fitting(struct search *s, const struct store_page *page)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        const struct run_row *run = (const struct run_row *)page->rows + i;
+
+        if (!fits(s, run))
+            continue;
+        json_object_begin(&s->listing->w);
+        run_write(&s->listing->w, run);
+        json_object_end(&s->listing->w);
+        s->left--;
+    }
+}
+
+/* One page of the store from the query's cursor on, which moves: "" at the list's end. What does
+ * not fit is given back at once: a question may leave out almost all that is read. */
+static int read_page(struct search *s, struct store_query *query)
+{
+    struct store_page page;
+    struct arena arena;
+    int rc;
+
+    arena_init(&arena);
+    query->limit = MIN(s->left, (size_t)ROWS_MAX);
+    rc = store_list(s->x->store, query, &arena, &page);
+    s->reads++;
+    if (rc == 0) {
+        write_fitting(s, &page);
+        query->cursor = str_dup(s->x->arena, page.cursor);
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
 static int read_list(struct search *s, struct store_query *query)
 {
-    do {
-        struct store_page page;
-        int rc;
+    int rc;
 
-        query->limit = s->left;
-        rc = store_list(s->x->store, query, s->x->arena, &page);
-        if (rc < 0)
-            return rc;
-        s->reads++;
-        for (size_t i = 0; i < page.count; i++) {
-            const struct run_row *run = (const struct run_row *)page.rows + i;
-
-            if (!fits(s, run))
-                continue;
-            json_object_begin(&s->listing->w);
-            run_write(&s->listing->w, run);
-            json_object_end(&s->listing->w);
-            s->left--;
-        }
-        query->cursor = page.cursor;
-    } while (!str_empty(query->cursor) && !is_full(s));
-    return 0;
+    do
+        rc = read_page(s, query);
+    while (rc == 0 && !str_empty(query->cursor) && !is_full(s));
+    return rc;
 }
 
 static struct store_query runs_of(const struct search *s, struct str session_id, struct str cursor)

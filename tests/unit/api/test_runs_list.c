@@ -82,6 +82,26 @@ TEST(runs_of_all_chats_are_listed_page_by_page)
     END;
 }
 
+/* More than the store is asked for at once. */
+TEST(a_long_page_has_all_runs_of_a_chat)
+{
+    BEGIN(NULL);
+    struct asked asked = say(&h, STR(""), "first");
+    struct str session = json_get_str(asked.json, "session_id");
+    const char *path =
+        str_printf(t->arena, "/api/runs?limit=1000&session_id=%.*s", STR_ARG(session)).ptr;
+
+    for (int i = 1; i < 230; i++)
+        EXPECT_EQ(say(&h, session, str_printf(t->arena, "number %d", i).ptr).status, 200);
+    asked = ask(&h, HTTP_GET, path, NULL, NULL);
+    EXPECT_EQ(json_len(json_get(asked.json, "runs")), 230);
+    EXPECT_STR(json_get_str(asked.json, "next_cursor"), "");
+    asked = ask(&h, HTTP_GET, "/api/runs?limit=229", NULL, NULL);
+    EXPECT_EQ(json_len(json_get(asked.json, "runs")), 229);
+    EXPECT(json_get_str(asked.json, "next_cursor").len > 0);
+    END;
+}
+
 TEST(runs_are_listed_by_state_agent_and_chat)
 {
     static const struct {
