@@ -164,7 +164,8 @@ static int read_chats(struct search *s, struct str cursor)
         if (str_empty(place.runs))
             place.session_id = STR("");
     }
-    s->listing->page.cursor = write_place(s->x->arena, &place);
+    if (rc == 0)
+        s->listing->page.cursor = write_place(s->x->arena, &place);
     return rc;
 }
 
